@@ -1,0 +1,1 @@
+"""Shared vocabulary: labels, samples, durations, identifiers, clock, errors. Pure Python, no framework."""

@@ -1,0 +1,1 @@
+"""One vocabulary over many clouds."""

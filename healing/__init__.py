@@ -1,0 +1,1 @@
+"""Alerts in, verified repairs out."""

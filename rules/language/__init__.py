@@ -1,0 +1,1 @@
+"""PromQL: parsed behind limits, planned once, evaluated over columnar frames."""

@@ -1,0 +1,1 @@
+"""Labelled series: how they are read and written, whatever keeps them."""

@@ -1,0 +1,1 @@
+"""Stores behind `SeriesReader` and `SeriesWriter`. `memory` is the reference; all pass one contract suite."""
