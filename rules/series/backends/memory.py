@@ -46,9 +46,7 @@ class MemorySeries:
     def select(self, matchers: Sequence[Matcher]) -> Ints:
         """Sorted numbers of the series that satisfy every matcher."""
         found = [
-            number
-            for number, series in enumerate(self._series)
-            if _satisfies(dict(series.labels), matchers)
+            number for number, series in enumerate(self._series) if _satisfies(dict(series.labels), matchers)
         ]
         return np.array(found, dtype=np.int64)
 
