@@ -13,7 +13,6 @@ from typing import Any
 
 from celery import bootsteps
 from django.conf import settings
-from django_celery_beat.schedulers import DatabaseScheduler
 
 from alertsite.core.clock import SystemClock
 
@@ -41,17 +40,6 @@ class HeartbeatStep(bootsteps.StartStopStep):
         if self._timer_entry is not None:
             self._timer_entry.cancel()
             self._timer_entry = None
-
-
-class BeatingScheduler(DatabaseScheduler):  # type: ignore[misc]
-    """The scheduler of django-celery-beat, which leaves a sign of life at each tick."""
-
-    def tick(self, *args: Any, **kwargs: Any) -> Any:
-        """Send what is due, then touch the heartbeat file: a tick that hangs or fails leaves it stale."""
-        next_tick_s = super().tick(*args, **kwargs)
-        if settings.HEARTBEAT_FILE:
-            touch(settings.HEARTBEAT_FILE)
-        return next_tick_s
 
 
 def touch(path: str) -> None:
