@@ -151,6 +151,14 @@ def fault_of_secret(value: str) -> str:
     return ""
 
 
+_assumed: dict[str, str] = {}
+
+
+def assume(variables: Mapping[str, str]) -> None:
+    """Let `process_variables` hold these where the environment does not; children do not inherit them."""
+    _assumed.update(variables)
+
+
 def process_variables() -> dict[str, str]:
-    """A copy of the environment of this process."""
-    return dict(os.environ)
+    """A copy of the environment of this process, over what is assumed."""
+    return _assumed | dict(os.environ)
