@@ -25,6 +25,7 @@ from alertsite.runtime.errors import CannotStart
 LOG_BYTES = 5_000_000
 LOG_FILES = 3
 CHUNK_BYTES = 65_536
+OUTPUT_WITHIN_S = 2.0
 
 
 class State(StrEnum):
@@ -136,38 +137,48 @@ class ManagedProcess:
 
     async def _run_once(self) -> None:
         """Start the process, and watch it until it has ended and its output is written."""
-        process = await self._start()
+        output, process = await self._start()
         self._process = process
         self.status.pid = process.pid
         self._become(State.STARTING, "")
         if self._stopping.is_set():  # while it was being started
             kill_group(process.pid)
-        pump = asyncio.create_task(self._pump(process))
+        pump = asyncio.create_task(self._pump(output))
         watch = asyncio.create_task(self._watch(process))
         code = await process.wait()
         watch.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watch
         kill_group(process.pid)
-        await pump
+        with contextlib.suppress(TimeoutError):  # whoever left the group may hold the pipe open
+            await asyncio.wait_for(pump, OUTPUT_WITHIN_S)
         self.status.pid = None
         if self.status.state is not State.UNHEALTHY:
             self.status.detail = describe_exit(code)
 
-    async def _start(self) -> asyncio.subprocess.Process:
+    async def _start(self) -> tuple[int, asyncio.subprocess.Process]:
+        """Start the process; also return the end of a pipe where its output arrives.
+
+        The pipe is ours: asyncio's own would hide the end of the process until its children closed theirs.
+        """
+        output, end_of_process = os.pipe()
         try:
-            return await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 *self.spec.command,
                 cwd=self.spec.directory,
                 env=dict(self.spec.environment),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=end_of_process,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
                 **start_as(self.spec.account),
             )
         except OSError as error:
+            os.close(output)
             raise CannotStart(f"cannot run {self.spec.command[0]}: {error.strerror}") from None
+        finally:
+            os.close(end_of_process)
+        return output, process
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         """Probe until the process failed too often or never came up, then kill it; its end restarts it."""
@@ -193,15 +204,19 @@ class ManagedProcess:
         self._become(State.UNHEALTHY, fault)
         kill_group(process.pid)
 
-    async def _pump(self, process: asyncio.subprocess.Process) -> None:
-        """Copy the process's output into its log file."""
-        stream = process.stdout
-        if stream is None:
-            return
+    async def _pump(self, output: int) -> None:
+        """Copy what arrives at the pipe into the log file."""
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(output, "rb", buffering=0)
+        )
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        while chunk := await stream.read(CHUNK_BYTES):
-            text = decoder.decode(chunk)
-            self._log.emit(logging.LogRecord(self.spec.name, logging.INFO, "", 0, text, None, None))
+        try:
+            while chunk := await stream.read(CHUNK_BYTES):
+                text = decoder.decode(chunk)
+                self._log.emit(logging.LogRecord(self.spec.name, logging.INFO, "", 0, text, None, None))
+        finally:
+            transport.close()
 
     def _become(self, state: State, detail: str) -> None:
         changed = (self.status.state, self.status.detail) != (state, detail) or state is State.STARTING
