@@ -1,4 +1,4 @@
-"""The reference store: everything in dictionaries, no expiry but on request. Tests and back-tests read from it."""
+"""The reference store: everything in dictionaries, nothing expires. Tests and back-tests read from it."""
 
 from __future__ import annotations
 
@@ -49,9 +49,7 @@ class MemorySeries:
     def select(self, matchers: Sequence[Matcher]) -> Ints:
         """Sorted numbers of the series that satisfy every matcher."""
         found = [
-            number
-            for number, series in enumerate(self._series)
-            if _satisfies(dict(series.labels), matchers)
+            number for number, series in enumerate(self._series) if _satisfies(dict(series.labels), matchers)
         ]
         return np.array(found, dtype=np.int64)
 
@@ -97,7 +95,9 @@ class MemorySeries:
         for position, timestamp_ms, value in rows:
             labels = batch.label_sets[position]
             reason = (
-                self._time_refusal(timestamp_ms, now_ms) or refusals.get(position) or self._series_refusal(labels)
+                self._time_refusal(timestamp_ms, now_ms)
+                or refusals.get(position)
+                or self._series_refusal(labels)
             )
             if reason:
                 refused[reason] += 1
