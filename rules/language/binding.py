@@ -7,17 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from alertsite.core.errors import PlatformError
-from alertsite.core.labels import METRIC_NAME, LabelSet, MatchOp
+from alertsite.core.labels import METRIC_NAME, LabelSet, Matcher, MatchOp
 from alertsite.core.samples import Ints
 from rules.language.errors import QueryTooExpensive
 from rules.language.plan import Matchers
 from rules.language.reading import Demand, Request
 from rules.language.rows import Rows
-from rules.series.protocols import SeriesReader
+
+
+class FindsSeries(Protocol):
+    """The part of a reader that resolves selectors."""
+
+    def select(self, matchers: Sequence[Matcher]) -> Ints:
+        """Sorted numbers of the series that satisfy every matcher."""
+
+    def labels(self, numbers: Ints) -> Sequence[LabelSet]:
+        """Label sets of these series."""
 
 
 @dataclass(slots=True)
@@ -34,7 +44,7 @@ class Binding:
         return [Request(demand, self.numbers[demand.slot], self.rows[demand.slot]) for demand in by_slot]
 
 
-def bind(selectors: Sequence[tuple[Matchers, ...]], reader: SeriesReader, max_series: int) -> Binding:
+def bind(selectors: Sequence[tuple[Matchers, ...]], reader: FindsSeries, max_series: int) -> Binding:
     """Resolve the selectors of each rule. A rule that finds more than `max_series` gets none, and an error."""
     known: dict[Matchers, Ints] = {}
     failures: dict[int, PlatformError] = {}
@@ -58,7 +68,7 @@ def bind(selectors: Sequence[tuple[Matchers, ...]], reader: SeriesReader, max_se
     return binding
 
 
-def _selected(matchers: Matchers, reader: SeriesReader, known: dict[Matchers, Ints]) -> Ints:
+def _selected(matchers: Matchers, reader: FindsSeries, known: dict[Matchers, Ints]) -> Ints:
     if matchers not in known:
         known[matchers] = reader.select(matchers)
     return known[matchers]
@@ -68,7 +78,7 @@ def _has_name(matchers: Matchers) -> bool:
     return any(matcher.name == METRIC_NAME and matcher.op is MatchOp.EQUAL for matcher in matchers)
 
 
-def _series_rows(owners: Ints, numbers: Ints, reader: SeriesReader, *, named: bool) -> Rows:
+def _series_rows(owners: Ints, numbers: Ints, reader: FindsSeries, *, named: bool) -> Rows:
     def make() -> Sequence[LabelSet]:
         return reader.labels(numbers)
 

@@ -8,6 +8,7 @@ when something asks for them.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -168,6 +169,7 @@ def concatenated(parts: Sequence[Rows], *, distinct: bool = False) -> Rows:
     )
 
 
+@lru_cache(maxsize=256)
 def one_row_a_rule(count: int) -> Rows:
     """One row without labels for each rule."""
     return Rows(np.arange(count), lambda: [()] * count, distinct=True, one_metric=True)

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from alertsite.core.labels import METRIC_NAME, LabelSet, Matcher, MatchOp, label_set
-from alertsite.core.samples import Bools, Floats, Ints
+from alertsite.core.samples import Bools, Floats
 from rules.language.frames import Run, Vector
 from rules.language.matching import group_presence
-from rules.language.rows import Rows
+from rules.language.rows import Rows, one_row_a_rule
 
 
-def absent(owners: Ints, present: Bools, slot: int | None, run: Run) -> Vector:
+def absent(asked: Rows, present: Bools, slot: int | None, run: Run) -> Vector:
     """One for each rule and step without an element, with the labels that the selector in `slot` asks for.
 
     Parameters
     ----------
-    owners, present
-        Rule of each row, shape (n,), and where it has an element, shape (n, t).
+    asked, present
+        The rows, and where they have an element: shape (n, t).
     slot
         The selector whose absence is asked, or None for any other expression.
     """
-    missing = group_presence(owners, present, run.size) == 0
-    selectors = [() if slot is None else selectors[slot] for selectors in run.selectors]
-    rows = Rows(
-        np.arange(run.size),
-        lambda: [_asked_for(matchers) for matchers in selectors],
+    missing = group_presence(asked.owners, present, run.size) == 0
+    rows = asked.memo(("absent", slot), lambda: _absent_rows(slot, run.selectors))
+    return Vector(rows, np.ones(missing.shape), missing)
+
+
+def _absent_rows(slot: int | None, selectors: Sequence[tuple[tuple[Matcher, ...], ...]]) -> Rows:
+    if slot is None:
+        return one_row_a_rule(len(selectors))
+    return Rows(
+        np.arange(len(selectors)),
+        lambda: [_asked_for(of_rule[slot]) for of_rule in selectors],
         distinct=True,
         one_metric=True,
     )
-    return Vector(rows, np.ones(missing.shape), missing)
 
 
 def _asked_for(matchers: tuple[Matcher, ...]) -> LabelSet:

@@ -139,14 +139,14 @@ def _info(evaluator: Evaluates, arguments: Arguments, times_ms: Ints) -> Value:
 def _absent(evaluator: Evaluates, arguments: Arguments, times_ms: Ints) -> Value:
     vector = evaluator.vector(arguments[0], times_ms)
     slot = arguments[0].index if isinstance(arguments[0], Slot) else None
-    return absent(vector.rows.owners, vector.present, slot, evaluator.run)
+    return absent(vector.rows, vector.present, slot, evaluator.run)
 
 
 def _absent_over_time(evaluator: Evaluates, arguments: Arguments, times_ms: Ints) -> Value:
     windows = evaluator.windows(arguments[0], times_ms)
     selected = arguments[0].selector if isinstance(arguments[0], RangeSelector) else None
     slot = selected.index if isinstance(selected, Slot) else None
-    return absent(windows.samples.rows.owners, windows.counts > 0, slot, evaluator.run)
+    return absent(windows.samples.rows, windows.counts > 0, slot, evaluator.run)
 
 
 def _predict_linear(evaluator: Evaluates, arguments: Arguments, times_ms: Ints) -> Value:
