@@ -17,7 +17,8 @@ class EncodedBatch:
     Attributes
     ----------
     labels
-        Shape (n,). For each series the label fields of its remote-write `TimeSeries` message, in any order, unchecked.
+        Shape (n,). For each series the label fields of its remote-write `TimeSeries` message, in any order,
+        unchecked.
     series
         Shape (m,), int64, ascending. For each sample the position of its series in `labels`.
     timestamps_ms, values

@@ -1,8 +1,8 @@
-"""Label sets as bytes: the fields that a remote-write `TimeSeries` message gives them, so that what arrives is the key.
+"""Label sets as bytes: the label fields of a remote-write `TimeSeries`, so that what arrives is the key.
 
-A label set in canonical order encodes to exactly the bytes that Prometheus sends, hence ingestion looks series up by
-a slice of the request. What comes in unsorted or with empty values is brought to canonical order; what is not UTF-8,
-names a label twice, has an empty label name or no metric name is refused.
+A label set in canonical order encodes to exactly the bytes that Prometheus sends, hence ingestion looks
+series up by a slice of the request. What comes in unsorted or with empty values is brought to canonical
+order; what is not UTF-8, names a label twice, has an empty label name or no metric name is refused.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def parse_labels(raw: bytes) -> LabelSet:
 
 
 def check_labels(pairs: list[tuple[str, str]]) -> LabelSet:
-    """The canonical label set of what a client sent, which must name a metric (Prometheus 3: any UTF-8 name will do).
+    """The canonical label set of what a client sent. As in Prometheus 3, any UTF-8 name will do.
 
     Raises
     ------

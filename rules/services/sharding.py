@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
 
 from django.db import connection
 from django.db.models import Count, F, Q
@@ -27,18 +26,12 @@ def place_group(group: RuleGroup, *, now: datetime) -> None:
     slots = max(slots_for(active.count()), _slots_in_use(group))
     group.shard = _shard(group, slot_of(group.id, slots=slots), now=now)
     group.save(update_fields=["shard"])
-    _refresh(group.shard)
+    refresh_shard(group.shard)
     if left is not None and left != group.shard:
-        _refresh(left)
+        refresh_shard(left)
 
 
-def refresh_shard(group: RuleGroup) -> None:
-    """Mark the content of a group's shard as changed, for instance after a group was deleted."""
-    if group.shard is not None:
-        _refresh(group.shard)
-
-
-def _lock_layout(tenant_id: UUID) -> None:
+def _lock_layout(tenant_id: object) -> None:
     """One writer of a tenant's layout at a time, until the end of the transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"shards:{tenant_id}"])
@@ -65,7 +58,8 @@ def _shard(group: RuleGroup, slot: int, *, now: datetime) -> Shard:
     return shard
 
 
-def _refresh(shard: Shard) -> None:
+def refresh_shard(shard: Shard) -> None:
+    """Count the shard's active rules and mark its content as changed."""
     counted = Shard.across_tenants.filter(pk=shard.pk).aggregate(
         active=Count("groups__rules", filter=Q(groups__rules__state=Rule.State.ACTIVE))
     )

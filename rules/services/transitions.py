@@ -15,7 +15,7 @@ from alertsite.core.clock import from_datetime, to_datetime
 from alertsite.core.labels import LabelSet, label_set
 from rules.evaluation.states import NEVER, ActiveAlerts, Reason, State
 from rules.evaluation.tick import AlertChange, Tick
-from rules.models import AlertInstance, AlertTransition, OutboxMessage, Receiver, Shard
+from rules.models import AlertInstance, AlertTransition, OutboxMessage, Receiver, Rule, Shard
 from rules.services.programs import LoadedShard
 
 _ALERT_SPACE = uuid.UUID("6f6d3c1e-4f0e-4f0f-9a53-6a1f5d8f2b10")
@@ -238,26 +238,26 @@ def owe_messages(history: Sequence[AlertTransition]) -> int:
     return len(rows)
 
 
-def retire_alerts(rule_id: UUID, tenant_id: UUID, *, now: datetime) -> int:
+def retire_alerts(rule: Rule, *, now: datetime) -> int:
     """End every alert of a rule that is evaluated no more; the firing ones resolve and are told. Messages owed."""
-    alerts = list(AlertInstance.objects.for_tenant(tenant_id).filter(rule_id=rule_id).select_related("rule"))
-    history = [_retirement(alert, now=now) for alert in alerts]
-    AlertInstance.objects.for_tenant(tenant_id).filter(pk__in=[alert.pk for alert in alerts]).delete()
-    AlertTransition.objects.for_tenant(tenant_id).bulk_create(history, batch_size=2000)
+    alerts = list(AlertInstance.objects.for_tenant(rule.tenant_id).filter(rule=rule))
+    history = [_retirement(alert, rule, now=now) for alert in alerts]
+    AlertInstance.objects.for_tenant(rule.tenant_id).filter(rule=rule).delete()
+    AlertTransition.objects.for_tenant(rule.tenant_id).bulk_create(history, batch_size=2000)
     return owe_messages(history)
 
 
-def _retirement(alert: AlertInstance, *, now: datetime) -> AlertTransition:
+def _retirement(alert: AlertInstance, rule: Rule, *, now: datetime) -> AlertTransition:
     state = State.RESOLVED if alert.state == State.FIRING else State.INACTIVE
     return AlertTransition(
         id=transition_id(alert.pk, from_datetime(now), state),
         tenant_id=alert.tenant_id,
         alert_id=alert.pk,
-        rule=alert.rule,
-        rule_version=alert.rule.version,
+        rule=rule,
+        rule_version=rule.version,
         previous=alert.state,
         state=state,
         at=now,
         labels=alert.labels,
-        trace={"reason": Reason.RULE_NOT_ACTIVE, "rule_state": alert.rule.state},
+        trace={"reason": Reason.RULE_NOT_ACTIVE, "rule_state": rule.state},
     )

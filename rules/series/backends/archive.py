@@ -1,9 +1,9 @@
 """Closed windows as bytes: what the archive keeps.
 
-`encode_block` packs the samples of a span of time with the labels of their series, so that a block can be read when
-the hot store that numbered them is gone. Labels and samples are compressed apart: selecting reads labels alone.
-Timestamps are differences, values are differences of bits, both split into byte planes, which zstd packs well.
-Bytes of another kind, torn or of an unknown version, are refused as `CorruptBlock`.
+`encode_block` packs the samples of a span of time with the labels of their series, so that a block can be
+read when the hot store that numbered them is gone. Labels and samples are compressed apart: selecting reads
+labels alone. Timestamps are differences, values are differences of bits, both split into byte planes, which
+zstd packs well. Bytes of another kind, torn or of an unknown version, are refused as `CorruptBlock`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from alertsite.core.samples import Columns
 from rules.series.errors import CorruptBlock
 
 _MAGIC: Final = b"ASB1"
-_HEADER = struct.Struct("<4sqqIQQQ")  # magic, start, end, series, samples, bytes of packed labels, bytes of packed samples
+_HEADER = struct.Struct("<4sqqIQQQ")  # magic, start, end, series, samples, bytes of labels, of samples
 _LEVEL: Final = 3
 _MOST_BYTES: Final = 1 << 31
 
@@ -94,7 +94,9 @@ def decode_block(encoded: bytes) -> ClosedBlock:
         If the bytes are not an encoded block, or not all of it.
     """
     head = read_head(encoded)
-    return ClosedBlock(head.start_ms, head.end_ms, decode_block_labels(encoded), decode_block_columns(encoded))
+    return ClosedBlock(
+        head.start_ms, head.end_ms, decode_block_labels(encoded), decode_block_columns(encoded)
+    )
 
 
 def decode_block_labels(encoded: bytes) -> list[bytes]:

@@ -1,7 +1,7 @@
 """Reading archived blocks, alone (`ArchiveSeries`) or together with the hot store (`MergedSeries`).
 
-For queries over history, back-tests and training: what comes in are encoded blocks from a `BlockSource`, what goes out
-is what the hot store would have said. Numbers are each reader's own.
+For queries over history, back-tests and training: what comes in are encoded blocks from a `BlockSource`, what
+goes out is what the hot store would have said. Numbers are each reader's own.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Archived:
 
 
 class ArchiveSeries:
-    """Reader over the blocks of one span of time, fixed when it is made: the archive does not change under a query."""
+    """Reader over the archived blocks of one span of time, as they were when it was made."""
 
     def __init__(self, source: BlockSource, start_ms: int, end_ms: int) -> None:
         self._postings = Postings()
@@ -48,7 +48,9 @@ class ArchiveSeries:
         numbers: dict[bytes, int] = {}
         for encoded in source.blocks(start_ms, end_ms):
             labels = decode_block_labels(encoded)
-            own = np.fromiter((numbers.setdefault(key, len(numbers)) for key in labels), np.int64, len(labels))
+            own = np.fromiter(
+                (numbers.setdefault(key, len(numbers)) for key in labels), np.int64, len(labels)
+            )
             head = read_head(encoded)
             self._blocks.append(_Archived(head.start_ms, head.end_ms, encoded, own))
         pairs: dict[bytes, tuple[str, str]] = {}
@@ -90,7 +92,7 @@ class ArchiveSeries:
 
 
 class MergedSeries:
-    """Reader over an archive and what is still hot. Where both hold a sample of one time, the hot one counts."""
+    """Reader over an archive and what is still hot. Of two samples at one time the hot one counts."""
 
     def __init__(self, hot: SeriesReader, archive: SeriesReader) -> None:
         self._sources = (archive, hot)
@@ -131,8 +133,8 @@ class MergedSeries:
         pieces = []
         for source, inner in zip(self._sources, self._inner, strict=True):
             known = [(place, inner[own]) for place, own in enumerate(numbers.tolist()) if own in inner]
-            places, wanted = (np.array(side, np.int64) for side in zip(*known, strict=True)) if known else ((), ())
             if known:
+                places, wanted = np.array(known, np.int64).T.copy()
                 pieces.append(_relabel(source.read(wanted, start_ms, end_ms), places))
         return _merge(pieces, len(numbers), start_ms, end_ms)
 

@@ -1,4 +1,4 @@
-"""The reference store: everything in dictionaries, no expiry but on request. Tests and back-tests read from it."""
+"""The reference store: everything in dictionaries, nothing expires. Tests and back-tests read from it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ class MemorySeries:
         for position, timestamp_ms, value in rows:
             labels = batch.label_sets[position]
             reason = (
-                self._time_refusal(timestamp_ms, now_ms) or refusals.get(position) or self._series_refusal(labels)
+                self._time_refusal(timestamp_ms, now_ms)
+                or refusals.get(position)
+                or self._series_refusal(labels)
             )
             if reason:
                 refused[reason] += 1

@@ -1,11 +1,13 @@
-"""An inverted index over label sets: (label, value) -> sorted numbers, so that a selector is an intersection of arrays.
+"""An inverted index over label sets: (label, value) -> sorted numbers.
 
-Numbers are added in ascending order. A regular expression is tried once a distinct value, not once a series.
+A selector is an intersection of arrays. Numbers are added in ascending order. A regular expression is tried
+once a distinct value, not once a series.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -58,26 +60,22 @@ class Postings:
 
     def _narrow(self, candidates: Ints, matcher: Matcher) -> Ints:
         if len(candidates) <= _FEW:
-            kept = [
-                matcher.matches(next((value for name, value in self.labels[number] if name == matcher.name), ""))
-                for number in candidates.tolist()
-            ]
+            label_sets = [dict(self.labels[number]) for number in candidates.tolist()]
+            kept = [matcher.matches(labels.get(matcher.name, "")) for labels in label_sets]
             return candidates[np.array(kept, np.bool_)]
         accepts_absence = matcher.matches("")
-        listed = self._listed(matcher, accepted=not accepts_absence)
-        return candidates[_contained(candidates, listed) != accepts_absence]
+        listed = _contained(candidates, self._listed(matcher, accepted=not accepts_absence))
+        return candidates[~listed if accepts_absence else listed]
 
     def _listed(self, matcher: Matcher, *, accepted: bool) -> Ints:
         """Numbers of the series that have the label with a value that the matcher accepts, or refuses."""
-        known = self._matched.get(matcher)
-        if known is None:
+        if matcher not in self._matched:
             values = self._by_label.get(matcher.name, {})
             lists = [numbers for value, numbers in values.items() if matcher.matches(value) is accepted]
-            known = np.sort(np.concatenate([np.array(numbers, np.int64) for numbers in lists])) if lists else _NONE
             if len(self._matched) >= _MOST_REMEMBERED:
                 self._matched.clear()
-            self._matched[matcher] = known
-        return known
+            self._matched[matcher] = np.array(sorted(chain.from_iterable(lists)), np.int64)
+        return self._matched[matcher]
 
     def _numbers(self, name: str, value: str) -> Ints:
         array = self._arrays.get((name, value))

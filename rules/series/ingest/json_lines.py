@@ -1,7 +1,8 @@
-"""JSON lines: one object a line, `{"labels": {"__name__": "up", ...}, "samples": [[timestamp_ms, value], ...]}`.
+"""JSON lines: `{"labels": {"__name__": "up", ...}, "samples": [[timestamp_ms, value], ...]}` on each.
 
-A value is a number, or one of the strings "NaN", "+Inf" and "-Inf", which JSON cannot write as numbers. Blank lines are
-passed over. A line of another form refuses the body whole and is named; a series with bad labels is refused alone.
+A value is a number, or one of the strings "NaN", "+Inf" and "-Inf", which JSON cannot write as numbers. Blank
+lines are passed over. A line of another form refuses the body whole and is named; a series with bad labels is
+refused alone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Prometheus remote write 1.0: a snappy block of one protobuf `WriteRequest` in, samples in the store out.
 
-The message is decoded in one pass over the buffer into arrays; labels stay slices of the body, by which the store knows
-its series. A body that is not snappy, not protobuf or too large is refused whole; a series with bad labels is refused
-alone, with its reason; native histograms are refused and counted, float samples beside them are kept.
+The message is decoded in one pass over the buffer into arrays; labels stay slices of the body, by which the
+store knows its series. A body that is not snappy, not protobuf or too large is refused whole; a series with
+bad labels is refused alone, with its reason; native histograms are refused and counted, float samples beside
+them are kept.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ import numpy as np
 
 from alertsite.core.samples import Ints
 from rules.series.encoded import EncodedBatch, EncodedWriter
-from rules.series.errors import BodyTooLarge, MalformedProtobuf, TooManySamples, TooManySeries, WrongSnappyLength
+from rules.series.errors import (
+    BodyTooLarge,
+    MalformedProtobuf,
+    TooManySamples,
+    TooManySeries,
+    WrongSnappyLength,
+)
 from rules.series.limits import IngestLimits
 from rules.series.protocols import WriteReceipt
 
@@ -26,7 +33,7 @@ _FULL_OF_SERIES, _FULL_OF_SAMPLES, _WELL = -3, -2, -1
 
 
 class _Decoded(NamedTuple):
-    """Where the kernel writes. `totals` counts series, samples and histograms; the other arrays have room to spare."""
+    """Where the kernel writes: `totals` counts series, samples and histograms, the others have room."""
 
     totals: Ints
     label_starts: Ints
@@ -78,7 +85,7 @@ def decode_write_request(raw: bytes, limits: IngestLimits = _DEFAULT_LIMITS) -> 
     MalformedProtobuf, TooManySeries, TooManySamples
         Nothing of such a request is taken.
     """
-    # A message has at least two bytes, so these are large enough; pages that are not written to are never taken.
+    # A message has at least two bytes, so there is room; pages that are not written to are never taken.
     series_room = min(len(raw) // 2, limits.max_series)
     sample_room = min(len(raw) // 2, limits.max_samples)
     decoded = _Decoded(

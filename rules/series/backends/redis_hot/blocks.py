@@ -1,8 +1,8 @@
-"""Decoded blocks: the samples of one shelf and one window, by column, sorted by time, extended as frames arrive.
+"""Decoded blocks: the samples of one shelf and one window, by column and time.
 
-A block lies in two flat arrays; each column owns a stretch with some room to grow, so that a quiet tick appends in
-place. Late samples are sorted in, and of two samples at one time the last written counts. Bytes that are not whole
-frames are refused as `CorruptBlock`.
+A block is extended as frames arrive. It lies in two flat arrays; each column owns a stretch with some room to
+grow, so that a quiet tick appends in place. Late samples are sorted in, and of two samples at one time the
+last written counts. Bytes that are not whole frames are refused as `CorruptBlock`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _NOTHING_READ = -1
 
 
 class BlockArrays(NamedTuple):
-    """The samples of column c lie at `starts[c]` and on, `counts[c]` of them; `starts[c + 1]` ends its room."""
+    """Column c has `counts[c]` samples from `starts[c]` on, and room until `starts[c + 1]`."""
 
     starts: npt.NDArray[np.int32]  # shape (1025,)
     counts: npt.NDArray[np.int32]  # shape (1024,)
     times: npt.NDArray[np.int32]  # milliseconds from the window's start
-    bits: npt.NDArray[np.int64]  # float64 values as integers, which no instruction turns into another NaN
+    bits: npt.NDArray[np.int64]  # float64 as integers, which no instruction turns into another NaN
 
 
 class Answer(NamedTuple):
@@ -119,13 +119,11 @@ def _header(raw, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     head32 = raw[at : at + HEADER_BYTES].view(np.uint32)
     flags, count = np.int64(head16[1]), np.int64(head32[1])
     size = HEADER_BYTES + TRAILER_BYTES + 8 * count
-    if not flags & SAME_TIME:
-        size += 4 * count
-    if not flags & DENSE:
-        size += 2 * count
-    size = (size + 7) & ~7
+    size += 0 if flags & SAME_TIME else 4 * count
+    size += 0 if flags & DENSE else 2 * count
+    size = np.int64((size + 7) & ~7)
     if head16[0] != MAGIC or at + size > len(raw):
-        size = 0
+        size = np.int64(0)
     return flags, count, np.int64(head32[2]), np.int64(head16[6]), size
 
 
@@ -214,7 +212,7 @@ def _move(old, new):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
 
 
 @nb.njit(nb.int32[:, ::1](_BLOCK, nb.int64[::1], nb.int64, nb.int64), cache=True)
-def measure(block, columns, low, high):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def measure(block, columns, low, high):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """For each column where its samples with `low <= time <= high` start and end, shape (k, 2)."""
     spans = np.empty((len(columns), 2), np.int32)
     for i, column in enumerate(columns):
@@ -229,7 +227,7 @@ def measure(block, columns, low, high):  # type: ignore[no-untyped-def] # noqa: 
 
 
 @nb.njit(nb.void(_BLOCK, nb.int32[:, ::1], nb.int64[::1], nb.int64, _ANSWER), cache=True)
-def copy_spans(block, spans, positions, base_ms, answer):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def copy_spans(block, spans, positions, base_ms, answer):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Copy the spans to their series' places in the answer and advance the cursors."""
     for i, position in enumerate(positions):
         at = answer.cursors[position]

@@ -1,7 +1,8 @@
 """Which number stands for which labels: a process's copy of the log in Redis, caught up by reading its tail.
 
-Labels are canonical bytes (`rules.series.encoding`). Numbers are dense, given once, and agreed upon by appending to the
-log only when nobody else has: who loses that race reads what the winner wrote and tries again.
+Labels are canonical bytes (`rules.series.encoding`). Numbers are dense, given once, and agreed upon by
+appending to the log only when nobody else has: who loses that race reads what the winner wrote and tries
+again.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ _ALIASES_AT_LEAST = 10_000
 
 @dataclass(slots=True)
 class Edition:
-    """What the log said, as far as it was read. A new epoch or revision makes a new object; growth does not."""
+    """What the log said, as far as it was read. A new epoch or revision is a new object; growth is not."""
 
     epoch: bytes = b""
     revision: bytes = b""
     end: tuple[int, bytes] = (0, b"")
-    """Bytes of the log that were read, and the seal that they end in. One value, so that threads see both or neither."""
+    """Bytes of the log that were read, and their seal: one value, so that threads see both or neither."""
     next_number: int = 0
     numbers: dict[bytes, int] = field(default_factory=dict)
     """Canonical label bytes -> number."""
@@ -56,7 +57,7 @@ class Edition:
 
 
 class Directory:
-    """The tenant's numbers. The edition is replaced and grown in place: who iterates over it holds `lock`."""
+    """The tenant's numbers. The edition grows in place: who changes it or iterates over it holds `lock`."""
 
     def __init__(self, scripts: Scripts, keys: Keys) -> None:
         self._scripts = scripts
@@ -65,7 +66,7 @@ class Directory:
         self.edition = Edition()
 
     def catch_up(self) -> Edition:
-        """Read what was appended to the log since; a new edition if Redis was emptied or the log rewritten."""
+        """Read what was appended to the log since; all of it if Redis was emptied or the log rewritten."""
         with self.lock:
             edition = self.edition
             epoch, revision, next_number, start, records = self._scripts.catch_up(
@@ -80,10 +81,12 @@ class Directory:
             return edition
 
     def allocate(self, wanted: Sequence[bytes], *, max_series: int) -> Edition:
-        """Give a number to each of these label sets that has none, in this order, until there are `max_series`.
+        """Give a number to each of these label sets that has none, in this order, up to `max_series` in all.
 
-        1. Catch up, so that what others wrote is known. 2. Append records for the rest, on condition that the log is
-        as long as was read. 3. If it is not, somebody else appended: start over.
+        The caller holds `lock`.
+
+        1. Catch up, so that what others wrote is known. 2. Append records for the rest, on condition that the
+        log is as long as was read. 3. If it is not, somebody else appended: start over.
         """
         for _ in range(_ATTEMPTS):
             edition = self.catch_up()
@@ -110,7 +113,7 @@ class Directory:
 def format_records(entries: Iterator[tuple[int, bytes]], seal: bytes) -> bytes:
     """Records of the log for (number, canonical label bytes), to follow a record with this seal."""
     checksum = int.from_bytes(seal, "little")
-    records = []
+    records: list[bytes] = []
     for number, labels in entries:
         record = _RECORD.pack(number, len(labels)) + labels
         checksum = zlib.crc32(record, checksum)

@@ -1,7 +1,7 @@
 """Frames: how samples of one shelf and one window lie in a Redis string.
 
-A shelf holds 1,024 series numbers; a window is a span of time. Each write appends one frame to the string of its
-shelf and window. Every part is aligned to its size, little-endian, and a frame is a multiple of 8 bytes:
+A shelf holds 1,024 series numbers; a window is a span of time. Each write appends one frame to the string of
+its shelf and window. Every part is aligned to its size, little-endian, and a frame is a multiple of 8 bytes:
 
     u16 magic, u16 flags, u32 count, u32 time offset, u16 first column, u16 zero
     count x f64  values
@@ -9,9 +9,10 @@ shelf and window. Every part is aligned to its size, little-endian, and a frame 
     count x u16  columns, absent when they count up by one (DENSE: from the header's)
     zeros, u32 CRC-32 of all before
 
-So a scrape of new series costs 8 bytes a sample and the worst mix 14. The checksum is a frame's identity: a reader that
-finds another one where it stopped knows that Redis went back in time (a failover, a torn log) and reads the block anew. Samples go in as arrays and come out in
-`blocks`; bytes that are not a run of whole frames are refused there.
+So a scrape of new series costs 8 bytes a sample and the worst mix 14. The checksum is a frame's identity: a
+reader that finds another one where it stopped knows that Redis went back in time (a failover, a torn log) and
+reads the block anew. Samples go in as arrays and come out in `blocks`; bytes that are not a run of whole
+frames are refused there.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""Reading from the hot store: blocks are fetched once, kept decoded, and then only what was appended is fetched.
+"""Reading from the hot store: blocks are fetched once, kept decoded, and extended by what was appended since.
 
-What comes out are the samples of series asked for by number. A block that Redis rolled back or dropped is read anew;
-after Redis was emptied numbers mean nothing and reading raises `SeriesRenumbered`.
+What comes out are the samples of series asked for by number. A block that Redis rolled back or dropped is
+read anew; after Redis was emptied numbers mean nothing and reading raises `SeriesRenumbered`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -16,7 +17,7 @@ import redis
 from alertsite.core.samples import Columns, Ints
 from rules.series.backends.redis_hot.blocks import Answer, Block, copy_spans, measure
 from rules.series.backends.redis_hot.frames import SHELF_BITS, SHELF_SIZE, TRAILER_BYTES
-from rules.series.backends.redis_hot.scripts import Keys, Scripts
+from rules.series.backends.redis_hot.scripts import Keys, Scripts, stored_windows
 from rules.series.errors import SeriesRenumbered
 
 BlockId: TypeAlias = tuple[int, int]
@@ -117,7 +118,7 @@ class Reader:
         first = start_ms // self._window_ms * self._window_ms
         if end_ms - first < _FEW_WINDOWS * self._window_ms:
             return list(range(first, end_ms + 1, self._window_ms))
-        return [int(start) for start in self._client.zrangebyscore(self._keys.windows, first, end_ms)]
+        return [start for start in stored_windows(self._client, self._keys, end_ms) if start >= first]
 
     def _forget_unused(self, end_ms: int, windows: list[int], parts: list[_Part]) -> None:
         """Drop blocks that no read has touched while the time asked for moved on by two windows."""
@@ -132,7 +133,9 @@ class Reader:
             oldest_ms = self._latest_ms - _KEPT_WINDOWS * self._window_ms
             self._blocks = {key: block for key, block in self._blocks.items() if block.used_ms >= oldest_ms}
 
-    def _gather(self, parts: list[_Part], windows: list[int], span_ms: tuple[int, int], count: int) -> Columns:
+    def _gather(
+        self, parts: list[_Part], windows: list[int], span_ms: tuple[int, int], count: int
+    ) -> Columns:
         counts = np.zeros(count, np.int64)
         found = []
         for window in windows:
@@ -160,5 +163,5 @@ def _by_shelf(numbers: Ints) -> Iterator[_Part]:
     shelves = numbers >> SHELF_BITS
     columns = numbers & (SHELF_SIZE - 1)
     bounds = np.concatenate(([0], np.flatnonzero(np.diff(shelves)) + 1, [len(shelves)])).tolist()
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         yield _Part(int(shelves[start]), columns[start:end], positions[start:end])

@@ -1,4 +1,4 @@
-"""What Redis does for the hot store in one step: each script here is atomic, so that writers in many processes agree.
+"""What Redis does for the hot store in one step, so that writers in many processes agree.
 
 A tenant's keys, all in one hash slot:
 
@@ -7,17 +7,19 @@ A tenant's keys, all in one hash slot:
     series:{tenant}:windows   sorted set: starts of the windows that hold samples
     series:{tenant}:EPOCH:WINDOW:SHELF   string: frames of one block
 
-The epoch is drawn anew when Redis was emptied: numbers of the epoch before mean nothing. The revision counts how often
-the log was rewritten without the series that are gone: numbers keep their meaning, a number dropped is not used again.
+The epoch is drawn anew when Redis was emptied: numbers of the epoch before mean nothing. The revision counts
+how often the log was rewritten without the series that are gone: numbers keep their meaning, a number dropped
+is not used again.
 
-Redis may also come back a little older than it was (a failover, a torn append-only file). Records of the log end in a
-checksum over the whole log so far, its seal; whoever knows a seal that is no longer there reads the log from the start.
+Redis may also come back a little older than it was (a failover, a torn append-only file). Records of the log
+end in a checksum over the whole log so far, its seal; whoever knows a seal that is no longer there reads the
+log from the start.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import redis
 from redis.commands.core import Script
@@ -30,7 +32,7 @@ local function unchanged(head_key, log_key, epoch, revision, length, seal)
   return known == 0 or redis.call('GETRANGE', log_key, known - 4, known - 1) == seal
 end
 """
-"""Whether the log still begins with what the caller read of it. The seal is the last 4 bytes that were read."""
+"""Whether the log still begins with what the caller read; the seal is the last 4 bytes of that."""
 
 CATCH_UP: Final = (
     _UNCHANGED
@@ -46,7 +48,7 @@ local head = redis.call('HMGET', KEYS[1], 'epoch', 'revision', 'next')
 return {head[1], head[2], head[3], from, redis.call('GETRANGE', KEYS[2], from, -1)}
 """
 )
-"""ARGV: epoch, revision, length and seal of the log as known. Returns the head, and the log from where it is news."""
+"""ARGV: epoch, revision, length and seal of the log as known. Returns the head and the log beyond."""
 
 ALLOCATE: Final = (
     _UNCHANGED
@@ -74,7 +76,7 @@ end
 return 1
 """
 )
-"""ARGV: epoch, revision, length, seal, then for each block its frame, its time to live and its window's start."""
+"""ARGV: epoch, revision, length, seal, then for each block frame, time to live and start of the window."""
 
 TAILS: Final = """
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return false end
@@ -82,7 +84,7 @@ local tails = {}
 for i = 2, #KEYS do tails[i - 1] = redis.call('GETRANGE', KEYS[i], ARGV[i], -1) end
 return tails
 """
-"""ARGV: epoch, then from which byte each block is wanted. Returns these bytes, or nothing if the epoch is over."""
+"""ARGV: epoch, then from which byte each block is wanted. Returns nothing if the epoch is over."""
 
 REWRITE: Final = (
     _UNCHANGED
@@ -97,7 +99,7 @@ redis.call('HINCRBY', KEYS[1], 'revision', 1)
 return 1
 """
 )
-"""ARGV: epoch, revision, length, seal, records, then the length of each block. Refuses if any sample came since."""
+"""ARGV: epoch, revision, length, seal, records, length of each block. Refuses if any sample came since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,12 @@ class Keys:
     def block(self, epoch: bytes, window_ms: int, shelf: int) -> str:
         """String of frames of one shelf and window."""
         return f"series:{{{self.tenant_key}}}:{epoch.decode()}:{window_ms}:{shelf}"
+
+
+def stored_windows(client: redis.Redis, keys: Keys, last_ms: int | str = "+inf") -> list[int]:
+    """Starts, up to `last_ms`, of the windows that hold samples, ascending."""
+    starts = client.zrangebyscore(keys.windows, "-inf", last_ms)
+    return [int(start) for start in cast("list[bytes]", starts)]
 
 
 class Scripts:

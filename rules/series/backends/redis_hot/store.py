@@ -30,10 +30,11 @@ _BEYOND_LATENESS_MS: Final = 2 * 3_600_000
 
 
 class RedisSeries:
-    """Reader and writer of one tenant's hot series. Safe for threads; make one a process and tenant, and keep it.
+    """Reader and writer of one tenant's hot series. Safe for threads; keep one a process and tenant.
 
-    `select` and `labels` answer from this process's copy of the index, brought up to date by `generation()`, by the
-    first `select` after a `read`, and by what this process writes. Begin an evaluation with `generation()`.
+    `select` and `labels` answer from this process's copy of the index, brought up to date by `generation()`,
+    by the first `select` after a `read`, and by what this process writes. Begin an evaluation with
+    `generation()`.
 
     Parameters
     ----------
@@ -57,9 +58,13 @@ class RedisSeries:
         window_ms: int = DEFAULT_WINDOW_MS,
         hot_ms: int | None = None,
     ) -> None:
-        retention = Retention(window_ms, limits.lateness_ms + _BEYOND_LATENESS_MS if hot_ms is None else hot_ms)
+        retention = Retention(
+            window_ms, limits.lateness_ms + _BEYOND_LATENESS_MS if hot_ms is None else hot_ms
+        )
         if retention.hot_ms < limits.lateness_ms:
-            raise InvalidParameter("hot_ms", hot_ms, f"at least the lateness window of {limits.lateness_ms} ms")
+            raise InvalidParameter(
+                "hot_ms", hot_ms, f"at least the lateness window of {limits.lateness_ms} ms"
+            )
         keys = Keys(tenant_key)
         scripts = Scripts(client)
         self._limits = limits
@@ -74,7 +79,7 @@ class RedisSeries:
         self._behind = True
 
     def generation(self) -> int:
-        """A number that changes when series were added or dropped, by whatever process. Costs one round trip."""
+        """A number that changes when series were added or dropped by any process. One round trip."""
         with self._directory.lock:
             before = (self._indexed, len(self._postings))
             self._index(self._directory.catch_up())
@@ -129,7 +134,7 @@ class RedisSeries:
         return self._writer.write(keys, samples, admit, now_ms=now_ms)
 
     def append_encoded(self, batch: EncodedBatch, *, now_ms: int) -> WriteReceipt:
-        """As `append`, for labels as they came in; those not seen before are checked and brought to canonical order.
+        """As `append`, for labels as they came in; those not seen before are checked and sorted.
 
         Raises
         ------
@@ -158,14 +163,16 @@ class RedisSeries:
         self._upkeep.drop_window(self._directory.catch_up(), window_start_ms)
 
     def drop_gone_series(self, now_ms: int) -> int:
-        """Forget the numbers of series without hot samples, when they are many. Returns how many were forgotten."""
+        """Forget series without hot samples, once they are many. Returns how many were forgotten."""
         span_ms = (now_ms - self._limits.lateness_ms, now_ms + self._limits.future_ms)
         return self._upkeep.drop_gone_series(self._directory, span_ms)
 
     def _check(self, labels: LabelSet) -> None:
         reason = self._limits.label_refusal(labels)
         if reason:
-            raise RefusedLabels(reason, f"series of {len(labels)} labels is beyond the tenant's limits: {reason}")
+            raise RefusedLabels(
+                reason, f"series of {len(labels)} labels is beyond the tenant's limits: {reason}"
+            )
 
     def _index(self, edition: Edition) -> None:
         if edition is not self._indexed:

@@ -1,4 +1,4 @@
-"""What a periodic task does to the hot store: hand closed windows to the archive, free memory, forget dead series."""
+"""What a periodic task does to the hot store: archive closed windows, free memory, forget dead series."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rules.series.backends.archive import ClosedBlock
 from rules.series.backends.redis_hot.directory import Directory, Edition
 from rules.series.backends.redis_hot.frames import SHELF_BITS
 from rules.series.backends.redis_hot.reader import Reader
-from rules.series.backends.redis_hot.scripts import Keys, Scripts
+from rules.series.backends.redis_hot.scripts import Keys, Scripts, stored_windows
 from rules.series.backends.redis_hot.writer import Retention
 
 _SERIES_A_BLOCK: Final = 65_536
@@ -32,7 +32,7 @@ class Upkeep:
     def closed_windows(self, horizon_ms: int) -> list[int]:
         """Starts of the windows that end at or before the horizon, oldest first."""
         latest_ms = horizon_ms - self._retention.window_ms
-        return [int(start) for start in self._client.zrangebyscore(self._keys.windows, "-inf", latest_ms)]
+        return stored_windows(self._client, self._keys, latest_ms)
 
     def export_window(self, edition: Edition, window_start_ms: int) -> Iterator[ClosedBlock]:
         """Blocks of the window's samples, series without any left out."""
@@ -55,11 +55,11 @@ class Upkeep:
         self._client.zrem(self._keys.windows, window_start_ms)
 
     def drop_gone_series(self, directory: Directory, span_ms: tuple[int, int]) -> int:
-        """Rewrite the log without the series that have no hot sample. Returns how many were dropped, 0 if few are.
+        """Rewrite the log without the series that have no hot sample, unless they are few; return how many.
 
-        1. Read which series have samples, and how long each block is. 2. Replace the log on condition that neither it
-        nor any block that can take samples has grown; otherwise leave it to the next round. 3. Writers with the old
-        revision are refused by Redis and look their series up again.
+        1. Read which series have samples, and how long each block is. 2. Replace the log on condition that
+        neither it nor any block that can take samples has grown; otherwise leave it to the next round. 3.
+        Writers with the old revision are refused by Redis and look their series up again.
 
         `span_ms` is the first and last time at which samples are taken now.
         """
@@ -83,8 +83,7 @@ class Upkeep:
     def _windows(self, span_ms: tuple[int, int]) -> list[int]:
         width = self._retention.window_ms
         writable = range(span_ms[0] // width * width, span_ms[1] + 1, width)
-        stored = {int(start) for start in self._client.zrange(self._keys.windows, 0, -1)}
-        return sorted(stored.union(writable))
+        return sorted({*stored_windows(self._client, self._keys), *writable})
 
     def _new_reader(self) -> Reader:
         """One that keeps nothing of what is read once."""

@@ -1,6 +1,7 @@
-"""Writing to the hot store: samples in, frames out, one round trip to Redis a request once the series are known.
+"""Writing to the hot store: samples in, frames out, one round trip a request once the series are known.
 
-Samples outside the lateness window and series beyond the tenant's limits are counted by reason and not stored.
+Samples outside the lateness window and series beyond the tenant's limits are counted by reason and not
+stored.
 """
 
 from __future__ import annotations
@@ -94,8 +95,9 @@ class Writer:
     def write(self, labels: Sequence[bytes], samples: Samples, admit: Admit, *, now_ms: int) -> WriteReceipt:
         """Store samples of series known by label bytes.
 
-        1. Look numbers up; allocate those that are missing. 2. Append all frames in one script, which refuses when the
-        numbers are no longer what they were. 3. If it refused, catch up and start over: nothing was stored.
+        1. Look numbers up; allocate those that are missing. 2. Append all frames in one script, which refuses
+        when the numbers are no longer what they were. 3. If it refused, catch up and start over: nothing was
+        stored.
         """
         refused: Counter[str] = Counter()
         samples = self._in_time(samples, refused, now_ms)
@@ -131,7 +133,9 @@ class Writer:
         missing = np.flatnonzero(resolved.numbers == _UNKNOWN)
         if not len(missing):
             return resolved
-        resolved.numbers[missing] = _look_up(edition.aliases, [labels[position] for position in missing.tolist()])
+        resolved.numbers[missing] = _look_up(
+            edition.aliases, [labels[position] for position in missing.tolist()]
+        )
         present, first_rows = np.unique(series, return_index=True)
         in_order = present[np.argsort(first_rows)]
         unknown = in_order[resolved.numbers[in_order] == _UNKNOWN].tolist()
