@@ -128,7 +128,10 @@ class Cluster:
             read_secret(secret_file(self.state, name, lambda: secrets.token_urlsafe(24)))
             for name in ("postgres_admin_password", "postgres_role_password")
         )
-        return settle_servers(server_home(self.state), Passwords(admin, role))
+        home = server_home(self.state)
+        if home != self.state.root:
+            self.screen.say(f"the servers' account cannot reach {self.state.root}: their files lie in {home}")
+        return settle_servers(home, Passwords(admin, role))
 
     async def _prepare(self, environment: Mapping[str, str]) -> None:
         """Run `manage.py prepare`, its output in a log; show the operator's password if it made one."""

@@ -105,7 +105,7 @@ TEMPLATES = [
 
 DATABASES = {
     "default": postgres_from_url(
-        env.url("DATABASE_URL", schemes=("postgresql", "postgres")),
+        env.secret_url("DATABASE_URL", schemes=("postgresql", "postgres")),
         pool_size=env.integer("DATABASE_POOL_SIZE", 0, minimum=0, maximum=1000),
     ),
 }

@@ -24,7 +24,7 @@ def broker_from_redis(url: str) -> str:
     return f"redis+socket://{parts.path}?{urlencode(query)}"
 
 
-REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
+REDIS_URL = env.secret_url("REDIS_URL", schemes=("redis", "rediss", "unix"))
 
 CELERY_BROKER_URL = broker_from_redis(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
