@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -11,7 +11,7 @@ from django.db import transaction
 
 from rules.language.rulefile import FileGroup, FileRule
 from rules.models import Rule, RuleGroup
-from rules.services.authoring import Author, InvalidRule, RuleDraft, save_group, save_rules
+from rules.services.authoring import Author, InvalidRule, RuleDraft, check_draft, replace_rules, save_group
 
 DEFAULT_INTERVAL_S: Final = 60
 
@@ -63,4 +63,31 @@ def _import_group(tenant_id: UUID, found: FileGroup, author: Author, report: Imp
     group.query_offset_s = found.query_offset_ms // 1000
     group.alert_limit = found.limit
     save_group(group, author)
-    save_rules(group, _drafts(found), author, report)
+    drafts: list[RuleDraft] = []
+    for position, rule in enumerate(found.rules):
+        draft = draft_from_file(rule, found, position)
+        try:
+            check_draft(draft)
+        except InvalidRule as error:
+            report.refused.append(Refusal(found.name, rule.name, rule.line, str(error)))
+        else:
+            drafts.append(draft)
+    replace_rules(group, drafts, author)
+    report.taken += len(drafts)
+
+
+def draft_from_file(rule: FileRule, group: FileGroup, position: int) -> RuleDraft:
+    """What a rule of a file says, in our terms. Group labels are the rule's where it has none of that name."""
+    labels = {**group.labels, **rule.labels}
+    return RuleDraft(
+        name=rule.name,
+        kind=Rule.Kind.ALERTING if rule.alert else Rule.Kind.RECORDING,
+        expr=rule.expr,
+        hold_for_s=-(-rule.hold_for_ms // 1000),
+        keep_firing_for_s=-(-rule.keep_firing_for_ms // 1000),
+        severity=_SEVERITIES.get(labels.get("severity", ""), Rule.Severity.MEDIUM),
+        category=labels.get("category", ""),
+        labels=labels,
+        annotations=rule.annotations,
+        position=position,
+    )
