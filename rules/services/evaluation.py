@@ -112,7 +112,7 @@ def _record_skipped(shard: Shard, loaded: LoadedShard, due: DueTicks, clock: Clo
     ]
     with transaction.atomic():
         advance_shard(shard, to_datetime(due.skipped.stop), clock, release=False)
-        LedgerEntry.objects.bulk_create(rows, batch_size=1000)
+        LedgerEntry.objects.for_tenant(shard.tenant_id).bulk_create(rows, batch_size=1000)
 
 
 def advance_shard(shard: Shard, next_due_at: datetime, clock: Clock, *, release: bool) -> None:

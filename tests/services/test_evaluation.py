@@ -35,7 +35,7 @@ def tenant(db: None, redis_url: str) -> Iterator[Tenant]:
 
 def write(tenant: Tenant, clock: FakeClock, value: float, **labels: str) -> None:
     labels = {"__name__": "up", "job": "api"} | labels
-    batch = SampleBatch([label_set(labels)], np.array([0]), np.array([clock.now_ms()]), np.array([value]))
+    batch = SampleBatch([label_set(labels)], np.array([0]), np.array([clock.now_ms()]), np.array([float(value)]))
     assert hot_store(tenant.pk).append(batch, now_ms=clock.now_ms()).accepted == 1
 
 
@@ -273,6 +273,7 @@ def test_rule_that_leaves_active_resolves_its_alerts_and_tells(tenant, clock, st
     rule = make_rule(make_group(tenant))
     tick(clock, tenant, 0)
 
+    clock.advance(seconds=1)
     authoring.change_state(rule, state, authoring.Author("alice", clock.now()))
 
     assert not AlertInstance.objects.for_tenant(tenant).exists()
