@@ -23,7 +23,9 @@ def make_tenant(slug: str = "acme", **values: Any) -> Tenant:
     return create_tenant(slug, slug.title(), **values)
 
 
-def make_group(tenant: Tenant, name: str = "group", *, interval_s: int = 15, author: Author = AUTHOR) -> RuleGroup:
+def make_group(
+    tenant: Tenant, name: str = "group", *, interval_s: int = 15, author: Author = AUTHOR
+) -> RuleGroup:
     return save_group(RuleGroup(tenant=tenant, name=name, interval_s=interval_s), author)
 
 

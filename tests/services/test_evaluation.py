@@ -35,7 +35,9 @@ def tenant(db: None, redis_url: str) -> Iterator[Tenant]:
 
 def write(tenant: Tenant, clock: FakeClock, value: float, **labels: str) -> None:
     labels = {"__name__": "up", "job": "api"} | labels
-    batch = SampleBatch([label_set(labels)], np.array([0]), np.array([clock.now_ms()]), np.array([float(value)]))
+    batch = SampleBatch(
+        [label_set(labels)], np.array([0]), np.array([clock.now_ms()]), np.array([float(value)])
+    )
     assert hot_store(tenant.pk).append(batch, now_ms=clock.now_ms()).accepted == 1
 
 
