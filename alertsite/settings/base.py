@@ -175,7 +175,7 @@ UNFOLD = {"SITE_TITLE": "alertsite", "SITE_HEADER": "alertsite"}
 # A webhook is a request made from inside: private addresses only where the operator says so.
 ALLOW_PRIVATE_WEBHOOKS = env.flag("ALLOW_PRIVATE_WEBHOOKS", default=False)
 
-# The tenant that watches the machines its collectors run on; empty: nobody does.
+# The tenant that receives the metrics of the machine an ingest worker runs on. Empty: none are collected.
 HOST_METRICS_TENANT = env.text("HOST_METRICS_TENANT", "")
 
 EMAIL_HOST = env.text("SMTP_HOST", "localhost")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -43,7 +44,7 @@ class TooManyRules(PlatformError):
     code = "rule.too_many"
 
     def __init__(self, *, limit: int) -> None:
-        super().__init__(f"the tenant has {limit} rules, which is its limit")
+        super().__init__(f"the tenant may have {limit} rules, and this would be more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ def save_rule(group: RuleGroup, draft: RuleDraft, author: Author, *, rule: Rule 
     compiled = check_draft(draft)
     with transaction.atomic():
         if rule is None:
-            _spend_quota(group.tenant_id)
+            _spend_quota(group.tenant_id, 1)
             rule = Rule(tenant_id=group.tenant_id)
         left = rule.group if rule.pk and rule.group_id and rule.group_id != group.pk else None
         values = asdict(draft) | compiled
@@ -151,6 +152,47 @@ def save_rule(group: RuleGroup, draft: RuleDraft, author: Author, *, rule: Rule 
         sharding.place_group(group, now=author.now)
         if left is not None and left.shard is not None:
             sharding.refresh_shard(left.shard)
+    return rule
+
+
+def replace_rules(group: RuleGroup, drafts: Sequence[RuleDraft], author: Author) -> None:
+    """Make these the rules of a group, in one sweep: all stored or none.
+
+    A rule that is there under the same kind and name becomes a new version if it differs; one that is not among
+    the drafts is deleted; the rest are new.
+    """
+    compiled = [check_draft(draft) for draft in drafts]
+    with transaction.atomic():
+        there: defaultdict[tuple[str, str], list[Rule]] = defaultdict(list)
+        for rule in group.rules.order_by("position", "id"):
+            there[rule.kind, rule.name].append(rule)
+        fresh: list[Rule] = []
+        definitions: list[RuleDraft] = []
+        for draft, parts in zip(drafts, compiled, strict=True):
+            known = there[draft.kind, draft.name]
+            if not known:
+                fresh.append(_new_rule(group, draft, parts))
+                definitions.append(draft)
+            elif draft_of(rule := known.pop(0)) != draft:
+                save_rule(group, draft, author, rule=rule)
+        for rule in [rule for rules in there.values() for rule in rules]:
+            delete_rule(rule, author)
+        _spend_quota(group.tenant_id, len(fresh))
+        Rule.objects.for_tenant(group.tenant_id).bulk_create(fresh, batch_size=2000)
+        RuleVersion.objects.for_tenant(group.tenant_id).bulk_create(
+            [_version(rule, draft, author) for rule, draft in zip(fresh, definitions, strict=True)],
+            batch_size=2000,
+        )
+        deed = Deed(
+            author.name, "rule_group.rules_replaced", f"rule_group:{group.pk}", {"rules": len(drafts)}
+        )
+        record(group.tenant_id, deed, at=author.now)
+        sharding.place_group(group, now=author.now)
+
+
+def _new_rule(group: RuleGroup, draft: RuleDraft, compiled: Mapping[str, str]) -> Rule:
+    rule = Rule(tenant_id=group.tenant_id, group=group, version=1, **(asdict(draft) | compiled))
+    _clean(rule)
     return rule
 
 
@@ -221,20 +263,21 @@ def _check_templates(draft: RuleDraft, errors: dict[str, str]) -> None:
 
 
 def _clean(rule: Rule) -> None:
+    """Check the fields by themselves: what is left are constraints, and those the database enforces."""
     try:
-        rule.full_clean(exclude=["tenant", "group"])
+        rule.clean_fields(exclude=["tenant", "group"])
     except ValidationError as error:
         raise InvalidRule({name: " ".join(reasons) for name, reasons in error.message_dict.items()}) from None
 
 
-def _spend_quota(tenant_id: UUID) -> None:
+def _spend_quota(tenant_id: UUID, count: int) -> None:
     limit = Quota.objects.get(pk=tenant_id).max_rules
-    if Rule.objects.for_tenant(tenant_id).count() >= limit:
+    if count and Rule.objects.for_tenant(tenant_id).count() + count > limit:
         raise TooManyRules(limit=limit)
 
 
-def _store_version(rule: Rule, draft: RuleDraft, author: Author) -> None:
-    RuleVersion.objects.create(
+def _version(rule: Rule, draft: RuleDraft, author: Author) -> RuleVersion:
+    return RuleVersion(
         tenant_id=rule.tenant_id,
         rule=rule,
         version=rule.version,
@@ -242,5 +285,9 @@ def _store_version(rule: Rule, draft: RuleDraft, author: Author) -> None:
         author=author.name,
         created_at=author.now,
     )
+
+
+def _store_version(rule: Rule, draft: RuleDraft, author: Author) -> None:
+    _version(rule, draft, author).save(force_insert=True)
     deed = Deed(author.name, "rule.saved", f"rule:{rule.pk}", {"name": rule.name, "version": rule.version})
     record(rule.tenant_id, deed, at=author.now)

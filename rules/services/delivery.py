@@ -185,9 +185,7 @@ class _Run:
 
     def _retry(self, attempt: DeliveryAttempt, token: int, reason: str, delay_s: float) -> None:
         now = self._record(attempt, reason, delivered=False)
-        self._held(attempt, token).update(
-            next_attempt_at=now + timedelta(seconds=delay_s), leased_until=now
-        )
+        self._held(attempt, token).update(next_attempt_at=now + timedelta(seconds=delay_s), leased_until=now)
         self.summary.retried += 1
 
     def _record(self, attempt: DeliveryAttempt, outcome: str, *, delivered: bool) -> datetime:

@@ -112,7 +112,7 @@ def _record_skipped(shard: Shard, loaded: LoadedShard, due: DueTicks, clock: Clo
     ]
     with transaction.atomic():
         advance_shard(shard, to_datetime(due.skipped.stop), clock, release=False)
-        LedgerEntry.objects.bulk_create(rows, batch_size=1000)
+        LedgerEntry.objects.for_tenant(shard.tenant_id).bulk_create(rows, batch_size=1000)
 
 
 def advance_shard(shard: Shard, next_due_at: datetime, clock: Clock, *, release: bool) -> None:
@@ -124,9 +124,7 @@ def advance_shard(shard: Shard, next_due_at: datetime, clock: Clock, *, release:
         If somebody holds a newer token.
     """
     now = to_datetime(clock.now_ms())
-    held = Shard.objects.for_tenant(shard.tenant_id).filter(
-        pk=shard.pk, fencing_token=shard.fencing_token
-    )
+    held = Shard.objects.for_tenant(shard.tenant_id).filter(pk=shard.pk, fencing_token=shard.fencing_token)
     if not held.update(next_due_at=next_due_at, leased_until=now if release else now + LEASE):
         raise LeaseLost(f"shard {shard.pk} is claimed with a newer token than {shard.fencing_token}")
 
@@ -184,7 +182,9 @@ class ShardPass:
                 fencing_token=shard.fencing_token,
                 outcomes=tick.outcomes.tobytes(),
                 caught_up=late,
-                errors={str(self.loaded.program.specs[rule].id): str(error) for rule, error in tick.errors.items()},
+                errors={
+                    str(self.loaded.program.specs[rule].id): str(error) for rule, error in tick.errors.items()
+                },
                 transition_count=len(tick.changes),
             )
         self.active = stored.active
