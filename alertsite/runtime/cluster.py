@@ -30,12 +30,12 @@ from alertsite.runtime.servers import (
     Servers,
     ensure_role_and_database,
     find_binaries,
-    last_line,
     prepare_postgres,
     settle_servers,
 )
 from alertsite.runtime.state import StateDirectory, read_secret, secret_file, server_home
 from alertsite.runtime.supervisor import Supervisor
+from alertsite.runtime.text import last_line
 from alertsite.runtime.topology import CODE, HOST, Site, application_specs, postgres_spec, valkey_spec
 
 LIBRARIES: Final = ("django", "rest_framework", "celery", "flower", "uvicorn", "numpy", "psycopg", "redis")

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from alertsite.runtime.sandbox import temporary_directory
 from alertsite.runtime.topology import POOLS
 
 pytestmark = pytest.mark.slow
@@ -63,17 +66,29 @@ class Up:
 
 
 @pytest.fixture
-def start(tmp_path):
+def start():
     started = []
+    home = Path(tempfile.mkdtemp(prefix="alertsite-up-", dir=temporary_directory()))
+    home.chmod(0o755)  # root's servers run under an account that must get there
 
     def start_up():
-        started.append(Up(tmp_path / "a state"))
+        started.append(Up(home / "a state"))
         return started[-1]
 
     yield start_up
     for up in started:
         up.process.kill()
         up.process.communicate()
+        assert wait_for_guardian(up.state) == []
+    shutil.rmtree(home)
+
+
+def wait_for_guardian(state):
+    """The guardian ends what a killed supervisor ran, then removes the record."""
+    deadline = time.monotonic() + DOWN_WITHIN_S
+    while (state / "processes.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return list(state.glob("processes.json"))
 
 
 def wait_for_end(processes):
