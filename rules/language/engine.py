@@ -119,7 +119,7 @@ def evaluate_range(
     Raises
     ------
     InvalidParameter
-        If the expression is a range vector or a string, the step is not positive, or the end before the start.
+        If the expression is a range vector or a string, the step not positive, or the end before the start.
     EvaluationError, QueryTooExpensive, QueryTimeout
     """
     if plan.kind in {"matrix", "string"}:
@@ -152,7 +152,7 @@ def _prepared(
     times_ms = query.times()
     if len(times_ms) > limits.max_samples:
         raise QueryTooExpensive(what="steps", wanted=len(times_ms), limit=limits.max_samples)
-    binding = bind([plan.selectors], reader, limits.max_series)
+    binding = bind([[matchers] for matchers in plan.selectors], 1, reader, limits.max_series)
     for error in binding.failures.values():
         raise error
     needed = list(demands(plan.shape.root, times_ms, Clock(query, limits)))
@@ -162,7 +162,7 @@ def _prepared(
     if read > limits.max_samples:
         raise QueryTooExpensive(what="samples", wanted=read, limit=limits.max_samples)
     numbers = np.array([plan.numbers], np.float64).reshape(1, len(plan.numbers))
-    run = Run(numbers, [plan.selectors], samples, query, limits)
+    run = Run(numbers, [[matchers] for matchers in plan.selectors], samples, query, limits)
     return Evaluator(run), times_ms
 
 

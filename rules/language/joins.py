@@ -1,8 +1,8 @@
 """Binary operations between two vectors. In: both sides and how they match. Out: one vector.
 
-Refused, for the rule it happens in: several elements on a side that must be unique, and results that would have
-equal label sets. In what follows `many` is the side that may have several elements a match and `one` the other;
-one-to-one matching takes the left side for `many`.
+Refused, for the rule it happens in: several elements on a side that must be unique, and results that would
+have equal label sets. In what follows `many` is the side that may have several elements a match and `one` the
+other; one-to-one matching takes the left side for `many`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def join(operation: Binary, left: Vector, right: Vector, run: Run) -> Vector:
 class _Pairs:
     """Elements that meet, or that meet a fill value.
 
-    `origin` is the row of the many side that a result row comes from, or for a filled many side one of its group.
+    `origin` is the row of the many side that a result row comes from. Rows whose many side is filled in stand
+    for no row; theirs is not used.
     """
 
     rows: Rows
@@ -217,7 +218,7 @@ def _owners_of_groups(rows: Rows, groups: Ints, count: int) -> Ints:
 
 
 def _refuse_equal_results(pairs: _Pairs, matching: Matching, run: Run) -> None:
-    """Fail rules that would have equal label sets among what meets, whether a comparison then keeps it or not."""
+    """Fail rules that would have equal label sets among what meets, even if a comparison drops it then."""
     equals = pairs.rows.equals(final=False)
     if equals is None:
         return

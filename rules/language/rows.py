@@ -1,7 +1,7 @@
 """Who the rows of a frame are: to which rule each belongs, and its label set.
 
-Rows depend on which series a selector found, not on their samples. So they live as long as the store's
-generation, remember what was derived from them (`memo`), and a tick does arithmetic alone. Label sets are made
+Rows depend on which series a selector found, not on their samples. So they live as long as the generation of
+the store, remember what was derived from them (`memo`), and a tick does arithmetic alone. Label sets are made
 when something asks for them.
 """
 

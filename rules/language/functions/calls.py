@@ -1,4 +1,4 @@
-"""Function calls. In: a call of a plan, and the evaluator that knows its arguments. Out: a vector or a scalar."""
+"""Function calls. In: a call of a plan, and the evaluator of its arguments. Out: a vector or a scalar."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Evaluates(Protocol):
         """The windows of a range selector or subquery."""
 
     def latest(self, slot: Slot, samples: Samples, times_ms: Ints) -> tuple[Ints, Bools]:
-        """Shape (n, t) each. Position of the sample that an instant selector sees, and whether it sees one."""
+        """Shape (n, t) each. Position of the sample that a selector sees, and whether it sees one."""
 
 
 Arguments: TypeAlias = tuple[Expr, ...]
@@ -81,7 +81,9 @@ def _advise_on_counters(run: Run, windowed: RangeSelector) -> None:
     """Tell when a metric does not look like a counter; for a single query, where someone reads it."""
     if run.size > 1:
         return
-    for matcher in run.selectors[0][windowed.selector.index if isinstance(windowed.selector, Slot) else 0]:
+    slot = windowed.selector
+    assert isinstance(slot, Slot)
+    for matcher in run.selectors[slot.index][0]:
         name = matcher.value if matcher.name == METRIC_NAME and matcher.op.value == "=" else ""
         if name and run.had_data[0] and not name.endswith(COUNTER_SUFFIXES):
             run.notes.inform(
