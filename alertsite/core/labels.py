@@ -111,7 +111,7 @@ class Matcher:
 
     def __post_init__(self) -> None:
         if self.op in {MatchOp.EQUAL, MatchOp.NOT_EQUAL}:
-            test = self.value.__eq__
+            test: Callable[[str], bool] = self.value.__eq__
         else:
             test = compile_regex(self.value)
         object.__setattr__(self, "_test", test)

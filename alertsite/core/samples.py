@@ -53,3 +53,8 @@ class Columns:
     def empty(cls, count: int = 0) -> Columns:
         """`count` series without samples."""
         return cls(np.zeros(count + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
+
+    def without_empty(self) -> Columns:
+        """The series that have samples."""
+        kept = np.concatenate(([True], np.diff(self.offsets) > 0))
+        return Columns(self.offsets[kept], self.timestamps_ms, self.values)

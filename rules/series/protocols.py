@@ -17,7 +17,7 @@ class SeriesReader(Protocol):
     """Series of one tenant, by dense number."""
 
     def generation(self) -> int:
-        """A number that changes when series were added or removed: what `select` said before may be incomplete."""
+        """A number that changes when series were added or removed: `select` may now say something else."""
 
     def select(self, matchers: Sequence[Matcher]) -> Ints:
         """Sorted numbers, shape (k,), of the series that satisfy every matcher.
@@ -61,7 +61,22 @@ class WriteReceipt:
 
     accepted: int
     refused: Mapping[str, int] = field(default_factory=dict)
-    """Samples refused, by reason (`too_old`, `too_far_in_future`, `series_limit`, `duplicate_timestamp`, …)."""
+    """Samples refused, by reason (`too_old`, `too_far_in_future`, `series_limit`, …)."""
+
+    def also_refused(self, refused: Mapping[str, int]) -> WriteReceipt:
+        """The receipt with what was refused before the writer saw it."""
+        counts = {reason: count for reason, count in refused.items() if count}
+        reasons = {*self.refused, *counts}
+        total = {reason: self.refused.get(reason, 0) + counts.get(reason, 0) for reason in sorted(reasons)}
+        return WriteReceipt(self.accepted, total)
+
+    def summary(self) -> str:
+        """In one line, for the client: `accepted 10 samples, refused 2: too_old 2`."""
+        accepted = f"accepted {self.accepted} samples"
+        if not self.refused:
+            return accepted
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.refused.items()))
+        return f"{accepted}, refused {sum(self.refused.values())}: {reasons}"
 
 
 class SeriesWriter(Protocol):

@@ -1,16 +1,19 @@
-"""The reference store: everything in dictionaries, no expiry but on request. Tests and back-tests read from it."""
+"""The reference store: everything in dictionaries, nothing expires. Tests and back-tests read from it."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from alertsite.core.labels import LabelSet, Matcher
 from alertsite.core.samples import Columns, Ints
+from rules.series.encoded import EncodedBatch
+from rules.series.encoding import parse_labels
+from rules.series.errors import RefusedLabels
 from rules.series.limits import SeriesLimits
 from rules.series.protocols import SampleBatch, WriteReceipt
 
@@ -46,9 +49,7 @@ class MemorySeries:
     def select(self, matchers: Sequence[Matcher]) -> Ints:
         """Sorted numbers of the series that satisfy every matcher."""
         found = [
-            number
-            for number, series in enumerate(self._series)
-            if _satisfies(dict(series.labels), matchers)
+            number for number, series in enumerate(self._series) if _satisfies(dict(series.labels), matchers)
         ]
         return np.array(found, dtype=np.int64)
 
@@ -72,12 +73,32 @@ class MemorySeries:
 
     def append(self, batch: SampleBatch, *, now_ms: int) -> WriteReceipt:
         """Store the samples inside the limits, count the others by reason."""
+        return self._append(batch, {}, now_ms)
+
+    def append_encoded(self, batch: EncodedBatch, *, now_ms: int) -> WriteReceipt:
+        """As `append`, for label bytes as they came in."""
+        label_sets: list[LabelSet] = []
+        refusals = {}
+        for position, raw in enumerate(batch.labels):
+            try:
+                label_sets.append(parse_labels(raw))
+            except RefusedLabels as refusal:
+                label_sets.append(())
+                refusals[position] = refusal.reason
+        decoded = SampleBatch(label_sets, batch.series, batch.timestamps_ms, batch.values)
+        return self._append(decoded, refusals, now_ms)
+
+    def _append(self, batch: SampleBatch, refusals: Mapping[int, str], now_ms: int) -> WriteReceipt:
         refused: Counter[str] = Counter()
         accepted = 0
         rows = zip(batch.series.tolist(), batch.timestamps_ms.tolist(), batch.values, strict=True)
         for position, timestamp_ms, value in rows:
             labels = batch.label_sets[position]
-            reason = self._refusal(labels, timestamp_ms, now_ms)
+            reason = (
+                self._time_refusal(timestamp_ms, now_ms)
+                or refusals.get(position)
+                or self._series_refusal(labels)
+            )
             if reason:
                 refused[reason] += 1
                 continue
@@ -88,19 +109,18 @@ class MemorySeries:
             accepted += 1
         return WriteReceipt(accepted, dict(refused))
 
-    def _refusal(self, labels: LabelSet, timestamp_ms: int, now_ms: int) -> str | None:
-        limits = self._limits
-        if timestamp_ms < now_ms - limits.lateness_ms:
+    def _time_refusal(self, timestamp_ms: int, now_ms: int) -> str | None:
+        if timestamp_ms < now_ms - self._limits.lateness_ms:
             return "too_old"
-        if timestamp_ms > now_ms + limits.future_ms:
+        if timestamp_ms > now_ms + self._limits.future_ms:
             return "too_far_in_future"
-        if len(labels) > limits.max_labels:
-            return "too_many_labels"
-        if any(len(part.encode()) > limits.max_label_bytes for pair in labels for part in pair):
-            return "label_too_long"
-        if labels not in self._numbers and len(self._series) >= limits.max_series:
-            return "series_limit"
         return None
+
+    def _series_refusal(self, labels: LabelSet) -> str | None:
+        reason = self._limits.label_refusal(labels)
+        if reason is None and labels not in self._numbers and len(self._series) >= self._limits.max_series:
+            reason = "series_limit"
+        return reason
 
 
 def _satisfies(labels: dict[str, str], matchers: Sequence[Matcher]) -> bool:

@@ -1,0 +1,1 @@
+"""What measures systems and hands samples on."""

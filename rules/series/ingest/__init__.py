@@ -1,0 +1,1 @@
+"""How samples arrive: request bodies in, samples in the store out."""

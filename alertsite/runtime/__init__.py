@@ -1,0 +1,1 @@
+"""One command runs everything: embedded servers, the supervisor and the health of every process."""

@@ -1,0 +1,1 @@
+"""What the process reads from its environment, split by subject. `docs/settings.md` lists every variable."""

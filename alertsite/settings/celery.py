@@ -1,0 +1,60 @@
+"""Celery's settings, read by `alertsite.celery` under the prefix `CELERY_`."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from alertsite.settings.env import Environment, process_variables
+
+env = Environment(process_variables())
+
+# A queue is a capability: a pool of workers serves those it is made for.
+QUEUES: Final = ("ingest", "evaluate", "notify", "infer", "train", "optimise", "heal", "report", "upkeep")
+
+
+def broker_from_redis(url: str) -> str:
+    """Kombu's spelling of a Redis URL: `unix:///path?db=1` becomes `redis+socket:///path?virtual_host=1`."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return url
+    query = {"virtual_host": parse_qs(parts.query).get("db", ["0"])[0]}
+    if parts.password:
+        query["password"] = parts.password
+    return f"redis+socket://{parts.path}?{urlencode(query)}"
+
+
+REDIS_URL = env.secret_url("REDIS_URL", schemes=("redis", "rediss", "unix"))
+
+CELERY_BROKER_URL = broker_from_redis(REDIS_URL)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a broker that comes back finds its workers
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # A message whose worker vanished is delivered again after this; claims with leases act sooner.
+    "visibility_timeout": 3600,
+    "socket_timeout": 30,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "upkeep"
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TRACK_STARTED = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SEND_TASK_EVENTS = True  # Flower
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_ENABLE_UTC = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "alertsite.runtime.beat:BeatingScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+
+# Touched while worker and beat are alive; whoever watches them looks at its age. Empty: not touched.
+HEARTBEAT_FILE = env.text("HEARTBEAT_FILE", "")

@@ -1,0 +1,43 @@
+"""The PostgreSQL connection.
+
+In: a URL and a pool size. Out: Django's `DATABASES` entry. A `host` parameter that is a directory selects a
+Unix socket. Refused: URLs that name no database.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from alertsite.settings.env import InvalidSetting
+
+PERSISTENT_S = 300
+
+
+def postgres_from_url(url: str, *, pool_size: int) -> dict[str, Any]:
+    """Describe to Django the database at `postgresql://user:password@host:port/name?host=/socket&sslmode=…`.
+
+    With a pool (web, where threads come and go) connections belong to the pool; without one (workers) each
+    process keeps its own for `PERSISTENT_S`.
+    """
+    parts = urlsplit(url)
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    name = unquote(parts.path.removeprefix("/"))
+    if not name:
+        raise InvalidSetting(
+            "DATABASE_URL", "without a database name", "postgresql://user:password@host:port/name"
+        )
+    host = options.pop("host", None) or parts.hostname or ""
+    if pool_size:
+        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 10}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": name,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(options.pop("port", None) or parts.port or ""),
+        "CONN_MAX_AGE": 0 if pool_size else PERSISTENT_S,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options,
+    }

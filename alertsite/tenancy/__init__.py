@@ -1,0 +1,1 @@
+"""Tenants, memberships, quotas, tenant-scoped managers."""

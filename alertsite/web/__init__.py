@@ -1,0 +1,1 @@
+"""What the faces share: credentials, scopes, rate limits, pagination, problem details."""

@@ -1,0 +1,93 @@
+"""Alerts that are active now, and the history of every change of state."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from alertsite.tenancy.managers import TenantModel
+from rules.models.rule import Rule
+
+
+class AlertInstance(TenantModel):
+    """One active alert: a rule and a label set for which it holds. Gone once resolved; history remains."""
+
+    class State(models.TextChoices):
+        """States an active alert can be in. Inactive alerts have no row."""
+
+        PENDING = "pending"
+        FIRING = "firing"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="alerts")
+    series_fingerprint = models.BigIntegerField(
+        help_text="Of the result's labels, without rule labels: identity between ticks."
+    )
+    labels = models.JSONField()
+    annotations = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, choices=State.choices)
+    value = models.FloatField(null=True, help_text="When the state last changed.")
+    active_since = models.DateTimeField()
+    fired_at = models.DateTimeField(null=True)
+    keep_firing_since = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-active_since", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["rule", "series_fingerprint"], name="alert_instance_once"),
+            models.CheckConstraint(condition=Q(state__in=["pending", "firing"]), name="alert_state_known"),
+            models.CheckConstraint(
+                condition=Q(state="pending", fired_at=None) | Q(state="firing", fired_at__isnull=False),
+                name="alert_fired_when_firing",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "-active_since", "id"], name="alert_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.labels.get("alertname", self.pk))
+
+
+class AlertTransition(TenantModel):
+    """One change of state of one alert, with the reason. Never changed."""
+
+    class State(models.TextChoices):
+        """All states of an alert."""
+
+        INACTIVE = "inactive"
+        PENDING = "pending"
+        FIRING = "firing"
+        RESOLVED = "resolved"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    alert_id = models.UUIDField(help_text="The instance; its row is gone once the alert is resolved.")
+    rule = models.ForeignKey(
+        Rule, null=True, on_delete=models.SET_NULL, related_name="transitions", help_text="Empty once deleted."
+    )
+    rule_version = models.PositiveIntegerField()
+    previous = models.CharField(max_length=10, choices=State.choices)
+    state = models.CharField(max_length=10, choices=State.choices)
+    at = models.DateTimeField(help_text="The tick at which it happened.")
+    labels = models.JSONField()
+    annotations = models.JSONField(default=dict)
+    value = models.FloatField(null=True, help_text="None when nothing held any more.")
+    trace = models.JSONField(help_text="Why: expression, value, tick, lateness, reason.")
+
+    class Meta:
+        ordering = ["at", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["inactive", "pending", "firing", "resolved"]),
+                name="transition_state_known",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "-at", "id"], name="transition_newest"),
+            models.Index(fields=["alert_id", "at"], name="transition_by_alert"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.previous} to {self.state}"

@@ -1,0 +1,94 @@
+"""What a periodic task does to the hot store: archive closed windows, free memory, forget dead series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import redis
+
+from alertsite.core.samples import Ints
+from rules.series.backends.archive import ClosedBlock
+from rules.series.backends.redis_hot.directory import Directory, Edition
+from rules.series.backends.redis_hot.frames import SHELF_BITS
+from rules.series.backends.redis_hot.reader import Reader
+from rules.series.backends.redis_hot.scripts import Keys, Scripts, stored_windows
+from rules.series.backends.redis_hot.writer import Retention
+
+_SERIES_A_BLOCK: Final = 65_536
+_WORTH_A_REWRITE: Final = 0.1
+
+
+class Upkeep:
+    """Closed windows and dead series of one tenant."""
+
+    def __init__(self, client: redis.Redis, scripts: Scripts, keys: Keys, retention: Retention) -> None:
+        self._client = client
+        self._scripts = scripts
+        self._keys = keys
+        self._retention = retention
+
+    def closed_windows(self, horizon_ms: int) -> list[int]:
+        """Starts of the windows that end at or before the horizon, oldest first."""
+        latest_ms = horizon_ms - self._retention.window_ms
+        return stored_windows(self._client, self._keys, latest_ms)
+
+    def export_window(self, edition: Edition, window_start_ms: int) -> Iterator[ClosedBlock]:
+        """Blocks of the window's samples, series without any left out."""
+        end_ms = window_start_ms + self._retention.window_ms
+        labels = {number: key for key, number in edition.numbers.items()}
+        everything = _numbers(edition)
+        for start in range(0, len(everything), _SERIES_A_BLOCK):
+            numbers = everything[start : start + _SERIES_A_BLOCK]
+            columns = self._new_reader().read(edition.epoch, numbers, window_start_ms, end_ms - 1)
+            present = numbers[np.diff(columns.offsets) > 0].tolist()
+            if present:
+                yield ClosedBlock(
+                    window_start_ms, end_ms, [labels[number] for number in present], columns.without_empty()
+                )
+
+    def drop_window(self, edition: Edition, window_start_ms: int) -> None:
+        """Delete the window's blocks."""
+        shelves = range((edition.next_number >> SHELF_BITS) + 1)
+        self._client.unlink(*(self._keys.block(edition.epoch, window_start_ms, shelf) for shelf in shelves))
+        self._client.zrem(self._keys.windows, window_start_ms)
+
+    def drop_gone_series(self, directory: Directory, span_ms: tuple[int, int]) -> int:
+        """Rewrite the log without the series that have no hot sample, unless they are few; return how many.
+
+        1. Read which series have samples, and how long each block is. 2. Replace the log on condition that
+        neither it nor any block that can take samples has grown; otherwise leave it to the next round. 3.
+        Writers with the old revision are refused by Redis and look their series up again.
+
+        `span_ms` is the first and last time at which samples are taken now.
+        """
+        edition = directory.catch_up()
+        everything = _numbers(edition)
+        alive: set[int] = set()
+        lengths: dict[str, int] = {}
+        for window in self._windows(span_ms):
+            reader = self._new_reader()
+            columns = reader.read(edition.epoch, everything, window, window + self._retention.window_ms - 1)
+            alive.update(everything[np.diff(columns.offsets) > 0].tolist())
+            for shelf in range((edition.next_number >> SHELF_BITS) + 1):
+                block = reader.block((window, shelf))
+                lengths[self._keys.block(edition.epoch, window, shelf)] = block.length if block else 0
+        gone = len(everything) - len(alive)
+        if gone <= _WORTH_A_REWRITE * len(everything):
+            return 0
+        kept = ((number, key) for key, number in edition.numbers.items() if number in alive)
+        return gone if directory.rewrite(edition, kept, lengths) else 0
+
+    def _windows(self, span_ms: tuple[int, int]) -> list[int]:
+        width = self._retention.window_ms
+        writable = range(span_ms[0] // width * width, span_ms[1] + 1, width)
+        return sorted({*stored_windows(self._client, self._keys), *writable})
+
+    def _new_reader(self) -> Reader:
+        """One that keeps nothing of what is read once."""
+        return Reader(self._client, self._scripts, self._keys, self._retention.window_ms)
+
+
+def _numbers(edition: Edition) -> Ints:
+    return np.fromiter(edition.numbers.values(), np.int64, len(edition.numbers))
