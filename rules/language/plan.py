@@ -14,11 +14,12 @@ from typing import Literal
 from weakref import WeakValueDictionary
 
 from alertsite.core.labels import METRIC_NAME, Matcher, MatchOp
-from rules.language.checks import check_call
+from rules.language.checks import check_aggregate, check_call
 from rules.language.durations import resolve
 from rules.language.functions.info import info_matchers, info_modifiers
 from rules.language.parser import DEFAULT_LIMITS, ParseLimits, parse
 from rules.language.syntax import (
+    Aggregate,
     Call,
     Duration,
     Expr,
@@ -149,6 +150,8 @@ def _abstract(expr: Expr, numbers: list[float], selectors: list[Matchers]) -> Ex
             return Slot(len(selectors) - 1, expr.offset, expr.at, expr.extension)
         case Call():
             return _abstract_call(expr, numbers, selectors)
+        case Aggregate():
+            check_aggregate(expr)
     return with_children(expr, [_abstract(part, numbers, selectors) for part in children(expr)])
 
 
