@@ -17,7 +17,7 @@ from alertsite.core.samples import Ints
 from rules.language.errors import QueryTooExpensive
 from rules.language.plan import Matchers
 from rules.language.reading import Demand, Request
-from rules.language.rows import Rows
+from rules.language.rows import Rows, one_row_a_rule
 
 
 class FindsSeries(Protocol):
@@ -34,11 +34,12 @@ class FindsSeries(Protocol):
 class Binding:
     """Series by slot: their numbers and rows, of all rules one after the other.
 
-    `failures` has the rules that found too many.
+    `singles` has a row without labels for each rule, `failures` the rules that found too many.
     """
 
     numbers: list[Ints]
     rows: list[Rows]
+    singles: Rows
     failures: dict[int, PlatformError] = field(default_factory=dict)
 
     def requests(self, needed: Iterable[Demand]) -> list[Request]:
@@ -67,7 +68,7 @@ def bind(
         sizes[:, owner] = 0
         for parts in found:
             parts[owner] = np.empty(0, np.int64)
-    binding = Binding([], [], failures)
+    binding = Binding([], [], one_row_a_rule(count), failures)
     for of_slot, parts, counts in zip(selectors, found, sizes, strict=True):
         numbers = np.concatenate(parts)
         owners = np.repeat(np.arange(count), counts)

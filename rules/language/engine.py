@@ -20,7 +20,6 @@ from rules.language.evaluate import Evaluator
 from rules.language.frames import EvaluationLimits, QueryRange, Run, Vector, settled
 from rules.language.plan import Plan, ResultKind
 from rules.language.reading import Clock, Layout, demands
-from rules.language.rows import one_row_a_rule
 from rules.language.syntax import RangeSelector, Subquery
 from rules.series.protocols import SeriesReader
 
@@ -162,7 +161,7 @@ def _prepared(
     if read > limits.max_samples:
         raise QueryTooExpensive(what="samples", wanted=read, limit=limits.max_samples)
     numbers = np.array([plan.numbers], np.float64).reshape(1, len(plan.numbers))
-    run = Run(numbers, [[matchers] for matchers in plan.selectors], samples, query, limits)
+    run = Run(numbers, [[matchers] for matchers in plan.selectors], samples, binding.singles, query, limits)
     return Evaluator(run), times_ms
 
 
@@ -171,7 +170,7 @@ def _final(evaluator: Evaluator, plan: Plan, times_ms: Ints) -> Vector:
     root, run = plan.shape.root, evaluator.run
     if plan.kind == "scalar":
         values = evaluator.scalar(root, times_ms)
-        vector = Vector(one_row_a_rule(1), values, np.ones(values.shape, np.bool_))
+        vector = Vector(evaluator.run.singles, values, np.ones(values.shape, np.bool_))
     else:
         vector = settled(evaluator.vector(root, times_ms), run, final=True)
     for error in run.failures.values():

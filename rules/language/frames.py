@@ -152,6 +152,8 @@ class Run:
         For each selector the matchers of each rule.
     slots
         For each selector the samples that the store gave.
+    singles
+        One row without labels for each rule.
     failures
         By rule, the first error it met. The others go on; what a failed rule computes is thrown away.
     had_data, samples_read
@@ -161,6 +163,7 @@ class Run:
     numbers: Floats
     selectors: Sequence[Sequence[tuple[Matcher, ...]]]
     slots: list[Samples]
+    singles: Rows
     query: QueryRange
     limits: EvaluationLimits
     notes: Notes = field(default_factory=Notes)

@@ -147,7 +147,7 @@ class _Batch:
         self._numbers = np.array([plan.numbers for plan in plans], np.float64)
         slots = len(plans[0].selectors)
         self._selectors = [[plan.selectors[slot] for plan in plans] for slot in range(slots)]
-        self.binding = Binding([], [])
+        self.binding = Binding([], [], one_row_a_rule(len(plans)))
 
     def bind(self, source: _Source, limits: EvaluationLimits) -> None:
         """Resolve the selectors of all rules."""
@@ -159,7 +159,7 @@ class _Batch:
 
     def evaluate(self, samples: list[Samples], query: QueryRange, limits: EvaluationLimits) -> _Outcome:
         """All rules of the batch; one by one if together they are too much."""
-        run = Run(self._numbers, self._selectors, samples, query, limits)
+        run = Run(self._numbers, self._selectors, samples, self.binding.singles, query, limits)
         run.failures.update(self.binding.failures)
         self._refuse_large_reads(run)
         try:
@@ -187,7 +187,7 @@ class _Batch:
                 vector = settled(evaluator.vector(root, times_ms), run, final=True)
             elif self._shape.kind == "scalar":
                 values = evaluator.scalar(root, times_ms)
-                vector = Vector(one_row_a_rule(run.size), values, np.ones(values.shape, np.bool_))
+                vector = Vector(run.singles, values, np.ones(values.shape, np.bool_))
             else:
                 raise EvaluationError(f"a rule takes an instant vector or a scalar, not a {self._shape.kind}")
         holding = np.flatnonzero(vector.present[:, 0])
@@ -234,7 +234,14 @@ def _alone(run: Run, owner: int) -> Run:
             Samples(rows, samples.starts[mine], samples.stops[mine], samples.times_ms, samples.values)
         )
     numbers = run.numbers[owner : owner + 1]
-    return Run(numbers, [[of_slot[owner]] for of_slot in run.selectors], slots, run.query, run.limits)
+    return Run(
+        numbers,
+        [[of_slot[owner]] for of_slot in run.selectors],
+        slots,
+        one_row_a_rule(1),
+        run.query,
+        run.limits,
+    )
 
 
 def _gathered(outcomes: Sequence[_Outcome], count: int) -> ShardResult:

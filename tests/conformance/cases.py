@@ -11,7 +11,7 @@ import math
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,9 @@ class Case:
     """One expression over one group's series."""
 
     id: str
-    loads: tuple[dict[str, Any], ...]
-    content: dict[str, Any]
+    group: tuple[str, int]
+    loads: tuple[dict[str, Any], ...] = field(compare=False)
+    content: dict[str, Any] = field(compare=False)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -56,7 +57,12 @@ def read_pack(name: str) -> list[Case]:
         return []
     groups = json.loads(path.read_text())["groups"]
     return [
-        Case(f"{name}/{case['id']}/{index}", tuple(group["loads"][: case["after_load"]]), case)
+        Case(
+            f"{name}/{case['id']}/{index}",
+            (group["id"], case["after_load"]),
+            tuple(group["loads"][: case["after_load"]]),
+            case,
+        )
         for group in groups
         for index, case in enumerate(group["cases"])
     ]

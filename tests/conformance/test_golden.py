@@ -1,8 +1,8 @@
 """Our own scripts of the language: series, expressions, what they give. See `tests/golden/language`.
 
-A script has `load` (series notation, one sample every `step`), and `cases`: `expr` at time `at` (or over `range`:
-start, end, step) gives `expect`, by label set, in order when `ordered`; or `fails` with a message that has
-the words.
+A script has `load` (series notation, one sample every `step`), and `cases`: `expr` at time `at` (or over
+`range`: start, end, step) gives `expect`, by label set, in order when `ordered`; or `fails` with a message
+that has the words.
 """
 
 from __future__ import annotations

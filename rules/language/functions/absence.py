@@ -8,7 +8,7 @@ from alertsite.core.labels import METRIC_NAME, LabelSet, Matcher, MatchOp, label
 from alertsite.core.samples import Bools, Floats
 from rules.language.frames import Run, Vector
 from rules.language.matching import group_presence
-from rules.language.rows import Rows, one_row_a_rule
+from rules.language.rows import Rows
 
 
 def absent(asked: Rows, present: Bools, slot: int | None, run: Run) -> Vector:
@@ -28,7 +28,7 @@ def absent(asked: Rows, present: Bools, slot: int | None, run: Run) -> Vector:
 
 def _absent_rows(slot: int | None, run: Run) -> Rows:
     if slot is None:
-        return one_row_a_rule(run.size)
+        return run.singles
     asked_for = run.selectors[slot]
     return Rows(
         np.arange(run.size),

@@ -27,7 +27,6 @@ from rules.language.functions.over_time import (
     WINDOW_FUNCTIONS,
     predict_linear,
 )
-from rules.language.rows import one_row_a_rule
 from rules.language.syntax import Call, Expr, RangeSelector, Slot, Subquery
 
 
@@ -106,7 +105,7 @@ def _each_rule(run: Run, values: Floats) -> Floats:
 
 def _everywhere(run: Run, values: Floats) -> Vector:
     """A vector of one element without labels for each rule: shape (b, t)."""
-    return Vector(one_row_a_rule(run.size), values, np.ones(values.shape, np.bool_))
+    return Vector(run.singles, values, np.ones(values.shape, np.bool_))
 
 
 def _timestamp(evaluator: Evaluates, arguments: Arguments, times_ms: Ints) -> Value:
@@ -192,13 +191,17 @@ def _label_join(evaluator: Evaluates, arguments: Arguments, times_ms: Ints) -> V
     return settled(labelling.label_join(vector, target, separator, tuple(sources)), evaluator.run)
 
 
+def _keeps_order(run: Run) -> bool:
+    """Whether the result has an order of its own: a range query's is ordered by labels."""
+    if run.query.step_ms:
+        run.notes.warn("sort is ineffective for range queries since results are always ordered by labels")
+    return not run.query.step_ms
+
+
 def _sort(*, descending: bool) -> Function:
     def function(evaluator: Evaluates, arguments: Arguments, times_ms: Ints) -> Value:
         vector = evaluator.vector(arguments[0], times_ms)
-        if len(times_ms) > 1:
-            evaluator.run.notes.warn(
-                "sort is ineffective for range queries since results are always ordered by labels"
-            )
+        if not _keeps_order(evaluator.run) or len(times_ms) != 1:
             return vector
         return labelling.sorted_by_value(vector, descending=descending)
 
@@ -208,6 +211,8 @@ def _sort(*, descending: bool) -> Function:
 def _sort_by_label(*, descending: bool) -> Function:
     def function(evaluator: Evaluates, arguments: Arguments, times_ms: Ints) -> Value:
         vector = evaluator.vector(arguments[0], times_ms)
+        if not _keeps_order(evaluator.run) or len(times_ms) != 1:
+            return vector
         return labelling.sorted_by_label(vector, tuple(map(literal, arguments[1:])), descending=descending)
 
     return function
