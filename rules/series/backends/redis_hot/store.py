@@ -76,22 +76,21 @@ class RedisSeries:
         self._generation = 0
         self._postings = Postings()
         self._indexed: Edition | None = None
+        self._pairs: dict[bytes, tuple[str, str]] = {}
         self._behind = True
 
     def generation(self) -> int:
         """A number that changes when series were added or dropped by any process. One round trip."""
         with self._directory.lock:
-            before = (self._indexed, len(self._postings))
             self._index(self._directory.catch_up())
             self._behind = False
-            self._generation += before != (self._indexed, len(self._postings))
             return self._generation
 
     def select(self, matchers: Sequence[Matcher]) -> Ints:
         """Sorted numbers of the series that satisfy every matcher."""
         with self._directory.lock:
-            if self._behind:
-                self.generation()
+            self._index(self._directory.catch_up() if self._behind else self._directory.edition)
+            self._behind = False
             return self._postings.select(matchers)
 
     def labels(self, numbers: Ints) -> Sequence[LabelSet]:
@@ -177,8 +176,10 @@ class RedisSeries:
     def _index(self, edition: Edition) -> None:
         if edition is not self._indexed:
             self._postings = Postings()
-            self._pairs: dict[bytes, tuple[str, str]] = {}
+            self._pairs.clear()
             self._indexed = edition
+            self._generation += 1
         if len(edition.numbers) > len(self._postings):
             entries = islice(edition.numbers.items(), len(self._postings), None)
             self._postings.add((number, decode_labels(key, self._pairs)) for key, number in entries)
+            self._generation += 1
