@@ -7,11 +7,20 @@ import sys
 
 from django.core.management import execute_from_command_line
 
-from alertsite.settings.env import InvalidSetting
+from alertsite.runtime.state import embedded_variables
+from alertsite.runtime.up import run_up
+from alertsite.settings.env import InvalidSetting, assume, process_variables
 
 
 def main() -> int:
-    """Run the command on the command line; a wrong setting costs one line, not a traceback."""
+    """Run the command on the command line; a wrong setting costs one line, not a traceback.
+
+    `up` runs without Django's settings. Every other command finds the servers that `up` started.
+    """
+    variables = process_variables()
+    if sys.argv[1:2] == ["up"]:
+        return run_up(sys.argv[2:], variables)
+    assume(embedded_variables(variables))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alertsite.settings.base")  # noqa: TID251 (Django's own seam)
     try:
         execute_from_command_line(sys.argv)

@@ -17,7 +17,7 @@ from django.conf import settings
 from kombu import Queue
 
 from alertsite.core.errors import PlatformError
-from alertsite.runtime.heartbeat import HeartbeatStep
+from alertsite.runtime.worker import HeartbeatStep
 from alertsite.schedule import BEAT_SCHEDULE
 from alertsite.settings.celery import QUEUES
 

@@ -1,7 +1,13 @@
-"""Every beat entry in one table."""
+"""Every beat entry in one table: task, seconds between sendings. Beat only wakes; due times are in PostgreSQL."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
+BEAT_SCHEDULE: Final[dict[str, dict[str, Any]]] = {
+    "wake shards": {"task": "rules.tasks.evaluating.wake_shards", "schedule": 1.0},
+    "wake deliveries": {"task": "rules.tasks.delivering.wake_deliveries", "schedule": 1.0},
+    "collect host metrics": {"task": "rules.tasks.collecting.collect_host", "schedule": 15.0},
+    "archive blocks": {"task": "rules.tasks.upkeep.archive_blocks", "schedule": 600.0},
+    "expire history": {"task": "rules.tasks.upkeep.expire_history", "schedule": 3600.0},
+}

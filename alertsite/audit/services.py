@@ -52,8 +52,14 @@ def record(tenant_id: UUID, deed: Deed, *, at: datetime) -> AuditEvent:
 def digest_of(event: AuditEvent) -> str:
     """SHA-256 over the event's fields and its predecessor's digest."""
     fields = [
-        str(event.tenant_id), event.sequence, event.at.isoformat(), event.actor, event.action, event.subject,
-        event.detail, event.previous_digest,
+        str(event.tenant_id),
+        event.sequence,
+        event.at.isoformat(),
+        event.actor,
+        event.action,
+        event.subject,
+        event.detail,
+        event.previous_digest,
     ]
     return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -62,7 +68,11 @@ def first_break(tenant_id: UUID) -> int | None:
     """The sequence of the first event that was changed, or whose predecessor is missing; None when whole."""
     previous, expected = GENESIS, 1
     for event in AuditEvent.objects.for_tenant(tenant_id).order_by("sequence").iterator():
-        if event.sequence != expected or event.previous_digest != previous or event.digest != digest_of(event):
+        if (
+            event.sequence != expected
+            or event.previous_digest != previous
+            or event.digest != digest_of(event)
+        ):
             return expected
         previous, expected = event.digest, expected + 1
     return None

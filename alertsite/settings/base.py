@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from alertsite.settings.celery import *  # noqa: F403 (Django reads one module)
@@ -16,8 +15,6 @@ from alertsite.settings.limits import THROTTLE_RATES
 from alertsite.settings.logs import *  # noqa: F403 (Django reads one module)
 
 env = Environment(process_variables())
-
-BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 
 def read_encryption_keys() -> list[str]:
@@ -108,7 +105,7 @@ TEMPLATES = [
 
 DATABASES = {
     "default": postgres_from_url(
-        env.url("DATABASE_URL", schemes=("postgresql", "postgres")),
+        env.secret_url("DATABASE_URL", schemes=("postgresql", "postgres")),
         pool_size=env.integer("DATABASE_POOL_SIZE", 0, minimum=0, maximum=1000),
     ),
 }
@@ -136,7 +133,6 @@ USE_TZ = True
 USE_I18N = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "static" / "collected"
 # Files are served from where the packages keep them: no collecting step before the first start.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False

@@ -24,7 +24,7 @@ def broker_from_redis(url: str) -> str:
     return f"redis+socket://{parts.path}?{urlencode(query)}"
 
 
-REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
+REDIS_URL = env.secret_url("REDIS_URL", schemes=("redis", "rediss", "unix"))
 
 CELERY_BROKER_URL = broker_from_redis(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -53,7 +53,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_ENABLE_UTC = True
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "alertsite.runtime.heartbeat:BeatingScheduler"
+CELERY_BEAT_SCHEDULER = "alertsite.runtime.beat:BeatingScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 
 # Touched while worker and beat are alive; whoever watches them looks at its age. Empty: not touched.

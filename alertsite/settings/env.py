@@ -99,14 +99,13 @@ class Environment:
         )
         return [word.strip() for word in value.split(",") if word.strip()]
 
-    def url(self, name: str, default: str | None = None, *, schemes: Sequence[str]) -> str:
-        """A URL with one of `schemes`, never shown since it may carry a password; `NAME_FILE` serves too."""
-        accepts = "a URL that begins with " + " or ".join(f"{scheme}://" for scheme in schemes)
-        value = self.text_or_file(name, default, accepts=accepts)
-        parts = urlsplit(value)
-        if parts.scheme not in schemes or not (parts.netloc or parts.path):
-            raise InvalidSetting(name, "not such a URL", accepts)
-        return value
+    def url(self, name: str, default: str, *, schemes: Sequence[str]) -> str:
+        """A URL with one of `schemes`."""
+        return checked_url(name, self.text(name, default), schemes)
+
+    def secret_url(self, name: str, *, schemes: Sequence[str]) -> str:
+        """A URL that may carry a password: `NAME_FILE` serves too."""
+        return checked_url(name, self.text_or_file(name, accepts=describe_schemes(schemes)), schemes)
 
     def secret(self, name: str) -> str:
         """A long random text, from the variable or from the file that `NAME_FILE` names."""
@@ -139,6 +138,19 @@ class Environment:
         return self._variables.get(name, "").strip()
 
 
+def checked_url(name: str, value: str, schemes: Sequence[str]) -> str:
+    """`value`, a URL with one of `schemes`. A refusal does not repeat it: it may carry a password."""
+    parts = urlsplit(value)
+    if parts.scheme not in schemes or not (parts.netloc or parts.path):
+        raise InvalidSetting(name, "not such a URL", describe_schemes(schemes))
+    return value
+
+
+def describe_schemes(schemes: Sequence[str]) -> str:
+    """In words, what such a URL looks like."""
+    return "a URL that begins with " + " or ".join(f"{scheme}://" for scheme in schemes)
+
+
 def fault_of_secret(value: str) -> str:
     """What makes `value` guessable, in words that do not repeat it; empty when it will do."""
     lowered = value.lower()
@@ -151,6 +163,14 @@ def fault_of_secret(value: str) -> str:
     return ""
 
 
+_assumed: dict[str, str] = {}
+
+
+def assume(variables: Mapping[str, str]) -> None:
+    """Let `process_variables` hold these where the environment does not; children do not inherit them."""
+    _assumed.update(variables)
+
+
 def process_variables() -> dict[str, str]:
-    """A copy of the environment of this process."""
-    return dict(os.environ)
+    """A copy of the environment of this process, over what is assumed."""
+    return _assumed | dict(os.environ)

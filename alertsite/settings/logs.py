@@ -41,6 +41,8 @@ LOGGING: dict[str, Any] = {
         # Django's own handlers would repeat each line as plain text.
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn.access": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
     },
 }

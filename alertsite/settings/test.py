@@ -9,18 +9,25 @@ from __future__ import annotations
 import os
 
 from alertsite.runtime.sandbox import sandbox_urls
-from alertsite.settings.env import Environment, process_variables
+from alertsite.settings.env import Environment, assume, process_variables
 
 env = Environment(process_variables())
 
-SANDBOX_NAME = env.text("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-_worker = env.text("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-_urls = sandbox_urls(SANDBOX_NAME, redis_database=int(_worker))
+_run = env.text("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+_worker = int(env.text("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_urls = sandbox_urls(_run, redis_database=_worker)
 
-os.environ.setdefault("SECRET_KEY", "2f1b6c9de07a4358" * 3)  # noqa: TID251 (before base reads them)
-os.environ.setdefault("FIELD_ENCRYPTION_KEYS", "q8mWc1Zt4Yd0RkV7uHx2bNs5LgJf9AeP3oTiUy6CwKQ=")  # noqa: TID251
-os.environ.setdefault("DATABASE_URL", _urls.database)  # noqa: TID251
-os.environ.setdefault("REDIS_URL", _urls.redis)  # noqa: TID251
+# Empty when servers are given: nothing is to be started then.
+SANDBOX_NAME = "" if {"DATABASE_URL", "REDIS_URL"} <= process_variables().keys() else _run
+
+assume(
+    {
+        "SECRET_KEY": "2f1b6c9de07a4358" * 3,
+        "FIELD_ENCRYPTION_KEYS": "q8mWc1Zt4Yd0RkV7uHx2bNs5LgJf9AeP3oTiUy6CwKQ=",
+        "DATABASE_URL": _urls.database,
+        "REDIS_URL": _urls.redis,
+    }
+)
 
 from alertsite.settings.base import *  # noqa: E402, F403 (Django reads one module)
 

@@ -23,7 +23,9 @@ class Tenant(models.Model):
     slug = models.SlugField(
         max_length=63,
         unique=True,
-        validators=[RegexValidator(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "lower-case letters, digits and dashes")],
+        validators=[
+            RegexValidator(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "lower-case letters, digits and dashes")
+        ],
     )
     name = models.CharField(max_length=200)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -92,7 +94,11 @@ class ApiKey(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(
-        Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="api_keys",
+        Tenant,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="api_keys",
         help_text="Empty: platform scope, may act for any tenant it names.",
     )
     name = models.CharField(max_length=200)
@@ -105,7 +111,8 @@ class ApiKey(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(scopes__contained_by=["read", "write", "ingest"]), name="api_key_scopes_known"
+                condition=models.Q(scopes__contained_by=["read", "write", "ingest"]),
+                name="api_key_scopes_known",
             ),
         ]
 

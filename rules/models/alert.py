@@ -22,14 +22,13 @@ class AlertInstance(TenantModel):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="alerts")
-    shard = models.ForeignKey("rules.Shard", null=True, on_delete=models.SET_NULL, related_name="+")
     series_fingerprint = models.BigIntegerField(
         help_text="Of the result's labels, without rule labels: identity between ticks."
     )
     labels = models.JSONField()
     annotations = models.JSONField(default=dict)
     state = models.CharField(max_length=10, choices=State.choices)
-    value = models.FloatField(help_text="When the state last changed.")
+    value = models.FloatField(null=True, help_text="When the state last changed.")
     active_since = models.DateTimeField()
     fired_at = models.DateTimeField(null=True)
     keep_firing_since = models.DateTimeField(null=True)
@@ -45,7 +44,6 @@ class AlertInstance(TenantModel):
             ),
         ]
         indexes = [
-            models.Index(fields=["shard"], name="alert_by_shard"),
             models.Index(fields=["tenant", "-active_since", "id"], name="alert_newest"),
         ]
 
@@ -66,14 +64,16 @@ class AlertTransition(TenantModel):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     alert_id = models.UUIDField(help_text="The instance; its row is gone once the alert is resolved.")
-    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="transitions")
+    rule = models.ForeignKey(
+        Rule, null=True, on_delete=models.SET_NULL, related_name="transitions", help_text="Empty once deleted."
+    )
     rule_version = models.PositiveIntegerField()
     previous = models.CharField(max_length=10, choices=State.choices)
     state = models.CharField(max_length=10, choices=State.choices)
     at = models.DateTimeField(help_text="The tick at which it happened.")
     labels = models.JSONField()
     annotations = models.JSONField(default=dict)
-    value = models.FloatField()
+    value = models.FloatField(null=True, help_text="None when nothing held any more.")
     trace = models.JSONField(help_text="Why: expression, value, tick, lateness, reason.")
 
     class Meta:

@@ -77,14 +77,14 @@ class OutboxMessage(TenantModel):
 
 
 class DeliveryAttempt(TenantModel):
-    """One try to deliver one message, with what the other side said. Never changed."""
+    """One try to deliver one message. Stored before the message is sent, so that a lost worker leaves a trace."""
 
     message = models.ForeignKey(OutboxMessage, on_delete=models.CASCADE, related_name="history")
     number = models.PositiveIntegerField()
     started_at = models.DateTimeField()
-    finished_at = models.DateTimeField()
-    delivered = models.BooleanField()
-    outcome = models.CharField(max_length=500, help_text="Receipt or reason of failure; no secrets.")
+    finished_at = models.DateTimeField(null=True, help_text="Empty while under way, or when the worker was lost.")
+    delivered = models.BooleanField(default=False)
+    outcome = models.CharField(max_length=500, blank=True, help_text="Receipt or reason of failure; no secrets.")
 
     class Meta:
         ordering = ["number"]

@@ -1,0 +1,104 @@
+"""Windows with `anchored` and `smoothed` edges: values at the edges are taken or drawn from samples beyond them.
+
+In: windows that hold samples from a lookback before (and for `smoothed` after) the window as well.
+Semantics of Prometheus's extended range selectors: an anchored edge takes the last sample at or before it, a
+smoothed edge the straight line between the samples around it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from alertsite.core.samples import Bools, Floats, Ints
+from rules.language.frames import Windows
+
+
+def extended_increase(windows: Windows, *, is_counter: bool, is_rate: bool) -> tuple[Floats, Bools]:
+    """Growth from edge to edge, per second for a rate; without extrapolation."""
+    samples = windows.samples
+    ends = np.ascontiguousarray(windows.ends_ms)
+    growth, present = _increases(
+        (samples.times_ms, samples.values),
+        (windows.low, windows.high),
+        ends - windows.window_ms,
+        ends,
+        (windows.extension == "smoothed", is_counter),
+    )
+    return growth / (windows.window_ms / 1000) if is_rate else growth, present
+
+
+def anchored_turns(windows: Windows) -> tuple[Ints, Bools]:
+    """Where to begin counting changes: at the last sample at or before the edge. And whether any follows."""
+    starts = np.ascontiguousarray(windows.ends_ms) - windows.window_ms
+    return _last_before(windows.samples.times_ms, windows.low, windows.high, starts)
+
+
+@njit(cache=True, nogil=True)
+def _last_before(times: Ints, low: Ints, high: Ints, edges: Ints) -> tuple[Ints, Bools]:
+    begin = low.copy()
+    present = np.zeros(low.shape, np.bool_)
+    for i in range(low.shape[0]):
+        for j in range(low.shape[1]):
+            at = low[i, j]
+            while at + 1 < high[i, j] and times[at + 1] <= edges[j]:
+                at += 1
+            begin[i, j] = at
+            present[i, j] = at < high[i, j] and times[high[i, j] - 1] > edges[j]
+    return begin, present
+
+
+@njit(cache=True, nogil=True)
+def _on_line(times: Ints, values: Floats, at: int, edge: int, is_counter: bool) -> float:
+    """The value at `edge` between samples `at` and `at + 1`; over a reset the counter starts from zero."""
+    from_value, to_value = values[at], values[at + 1]
+    if is_counter and to_value < from_value:
+        from_value = 0.0
+    return from_value + (to_value - from_value) * (edge - times[at]) / (times[at + 1] - times[at])
+
+
+@njit(cache=True, nogil=True)
+def _increases(
+    series: tuple[Ints, Floats],
+    windows: tuple[Ints, Ints],
+    starts: Ints,
+    ends: Ints,
+    modes: tuple[bool, bool],
+) -> tuple[Floats, Bools]:
+    times, values = series
+    low, high = windows
+    smoothed, is_counter = modes
+    growth = np.zeros(low.shape)
+    present = np.zeros(low.shape, np.bool_)
+    for i in range(low.shape[0]):
+        for j in range(low.shape[1]):
+            first, last = low[i, j], high[i, j] - 1
+            if first > last:
+                continue
+            while first + 1 <= last and times[first + 1] <= starts[j]:
+                first += 1
+            if smoothed:
+                at = low[i, j]
+                while at < last and times[at] < ends[j]:
+                    at += 1
+                last = at
+            if times[last] <= starts[j] or (smoothed and times[first] > ends[j]):
+                continue
+            left, right = values[first], values[last]
+            if smoothed and times[first] < starts[j]:
+                left = _on_line(times, values, first, starts[j], is_counter)
+            if smoothed and last > low[i, j] and times[last] > ends[j]:
+                right = _on_line(times, values, last - 1, ends[j], is_counter)
+            growth[i, j] = right - left
+            present[i, j] = True
+            if is_counter:
+                inner_first = first + 1 if times[first] <= starts[j] else first
+                inner_last = last - 1 if times[last] >= ends[j] else last
+                before = left
+                for at in range(inner_first, inner_last + 1):
+                    if values[at] < before:
+                        growth[i, j] += before
+                    before = values[at]
+                if right < before:
+                    growth[i, j] += before
+    return growth, present

@@ -1,0 +1,23 @@
+"""Configuration of an e-mail receiver."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Address = Annotated[str, StringConstraints(pattern=r"^[^@\s,;<>]+@[^@\s,;<>]+$", max_length=254)]
+
+
+class EmailConfig(BaseModel):
+    """Who is written to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    to: Annotated[list[Address], Field(min_length=1, max_length=50)]
+
+
+class EmailSecrets(BaseModel):
+    """An e-mail receiver has none: the operator's SMTP server is used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

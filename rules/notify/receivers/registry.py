@@ -1,0 +1,81 @@
+"""Every kind of receiver, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from alertsite.core.errors import PlatformError
+from rules.notify.notification import Channel, ReceiverKind
+from rules.notify.receivers.email.receiver import EmailKind
+from rules.notify.receivers.log.receiver import LogKind
+from rules.notify.receivers.webhook.receiver import WebhookKind
+
+
+class UnknownReceiverKind(PlatformError):
+    """No receiver has this kind."""
+
+    code = "receiver.unknown_kind"
+
+    def __init__(self, kind: str, known: list[str]) -> None:
+        super().__init__(f"receiver kind is {kind!r}, accepts {', '.join(known)}")
+
+
+class InvalidReceiver(PlatformError):
+    """A receiver's configuration does not fit its kind. `errors` has one line a field."""
+
+    code = "receiver.invalid"
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in errors.items()))
+        self.errors = errors
+
+
+class ReceiverRegistry:
+    """Kinds of receivers, each with what it needs from outside."""
+
+    def __init__(self, kinds: list[ReceiverKind]) -> None:
+        self._kinds: Final = {kind.name: kind for kind in kinds}
+
+    def names(self) -> list[str]:
+        """Known kinds, sorted."""
+        return sorted(self._kinds)
+
+    def open(self, kind: str, config: Mapping[str, Any], secrets: Mapping[str, Any]) -> Channel:
+        """A channel for this configuration.
+
+        Raises
+        ------
+        UnknownReceiverKind, InvalidReceiver
+            If the kind is not known or its configuration is not valid.
+        """
+        known = self._kinds.get(kind)
+        if known is None:
+            raise UnknownReceiverKind(kind, self.names())
+        return known.open(
+            _validated(known.config, config, "config"), _validated(known.secrets, secrets, "secrets")
+        )
+
+
+def _validated(model: type[BaseModel], values: Mapping[str, Any], part: str) -> BaseModel:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise InvalidReceiver(
+            {
+                ".".join([part, *map(str, item["loc"])]): item["msg"]
+                for item in error.errors(include_input=False, include_url=False)
+            }
+        ) from None
+
+
+__all__ = [
+    "EmailKind",
+    "InvalidReceiver",
+    "LogKind",
+    "ReceiverRegistry",
+    "UnknownReceiverKind",
+    "WebhookKind",
+]

@@ -1,0 +1,24 @@
+"""Configuration of a webhook."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
+
+
+class WebhookConfig(BaseModel):
+    """Where to post."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: AnyHttpUrl
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+
+
+class WebhookSecrets(BaseModel):
+    """What signs the body. Without it the body is not signed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    signing_key: Annotated[str, Field(min_length=16)] | None = None

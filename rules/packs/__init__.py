@@ -1,0 +1,1 @@
+"""Rule packs: Prometheus rule files that come with the product."""

@@ -1,0 +1,1 @@
+"""Use cases of rules: each loads, calls a stage, saves."""

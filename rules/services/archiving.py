@@ -1,0 +1,100 @@
+"""Moving closed blocks from the hot store to PostgreSQL, reading them back, and forgetting what is too old."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from alertsite.core.clock import Clock, to_datetime
+from alertsite.tenancy.models import Quota, Tenant
+from alertsite.tenancy.scope import platform_scope, tenant_scope
+from rules.models import LedgerEntry, OutboxMessage, SeriesBlock
+from rules.series.backends.archive import ClosedBlock, encode_block
+from rules.services.stores import hot_store
+
+LEDGER_RETENTION: Final = timedelta(days=35)
+ROWS_A_STATEMENT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class TenantBlocks:
+    """The archived blocks of one tenant, as a `BlockSource`."""
+
+    tenant_id: UUID
+
+    def blocks(self, start_ms: int, end_ms: int) -> Iterable[bytes]:
+        """Encoded blocks with samples in the span, oldest first."""
+        found = SeriesBlock.objects.for_tenant(self.tenant_id).filter(
+            window_start_at__lte=to_datetime(end_ms), window_end_at__gt=to_datetime(start_ms)
+        )
+        payloads = found.order_by("window_start_at", "id").values_list("payload", flat=True)
+        return (bytes(payload) for payload in payloads.iterator(chunk_size=50))
+
+
+def archive_all(clock: Clock) -> dict[str, int]:
+    """Archive every tenant's closed windows, forget series that are gone and blocks beyond retention."""
+    counts = {"blocks": 0, "series_forgotten": 0, "blocks_expired": 0}
+    with platform_scope():
+        tenants = list(Tenant.objects.values_list("pk", flat=True))
+    for tenant_id in tenants:
+        with tenant_scope(tenant_id):
+            counts["blocks"] += archive_tenant(tenant_id, clock)
+            counts["series_forgotten"] += hot_store(tenant_id).drop_gone_series(clock.now_ms())
+            counts["blocks_expired"] += _expire_blocks(tenant_id, to_datetime(clock.now_ms()))
+    return counts
+
+
+def archive_tenant(tenant_id: UUID, clock: Clock) -> int:
+    """Store the closed windows that are not stored yet. Returns the number of blocks.
+
+    A window is taken as stored when it has any block: all its blocks are written in one transaction, under a
+    lock that keeps a second archiver out.
+    """
+    store = hot_store(tenant_id)
+    written = 0
+    for window_ms in store.closed_windows(clock.now_ms()):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"archive:{tenant_id}"])
+            stored = SeriesBlock.objects.for_tenant(tenant_id)
+            if not stored.filter(window_start_at=to_datetime(window_ms)).exists():
+                rows = [_row(tenant_id, block, clock) for block in store.export_window(window_ms)]
+                SeriesBlock.objects.for_tenant(tenant_id).bulk_create(rows)
+                written += len(rows)
+    return written
+
+
+def _row(tenant_id: UUID, block: ClosedBlock, clock: Clock) -> SeriesBlock:
+    return SeriesBlock(
+        tenant_id=tenant_id,
+        window_start_at=to_datetime(block.start_ms),
+        window_end_at=to_datetime(block.end_ms),
+        series_count=len(block.labels),
+        sample_count=len(block.columns.values),
+        payload=encode_block(block),
+        archived_at=to_datetime(clock.now_ms()),
+    )
+
+
+def _expire_blocks(tenant_id: UUID, now: datetime) -> int:
+    keep = timedelta(days=Quota.objects.get(pk=tenant_id).archive_retention_days)
+    old = SeriesBlock.objects.for_tenant(tenant_id).filter(window_end_at__lt=now - keep)
+    return old.delete()[0]
+
+
+def expire_history(clock: Clock) -> dict[str, int]:
+    """Delete ledger rows and ended messages older than `LEDGER_RETENTION`, some at a time."""
+    before = to_datetime(clock.now_ms()) - LEDGER_RETENTION
+    with platform_scope():
+        old_ticks = LedgerEntry.across_tenants.filter(due_at__lt=before)
+        ended = OutboxMessage.across_tenants.filter(
+            created_at__lt=before, status__in=["delivered", "cancelled"]
+        )
+        return {
+            "ledger": LedgerEntry.across_tenants.filter(pk__in=old_ticks[:ROWS_A_STATEMENT]).delete()[0],
+            "messages": OutboxMessage.across_tenants.filter(pk__in=ended[:ROWS_A_STATEMENT]).delete()[0],
+        }

@@ -1,0 +1,228 @@
+"""Delivering the outbox: claim with a lease, send, record the receipt. At least once, and never silently not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from random import Random, SystemRandom
+from typing import Final
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+
+from alertsite.core.clock import Clock, to_datetime
+from alertsite.core.errors import PlatformError
+from alertsite.tenancy.scope import platform_scope
+from rules.models import DeliveryAttempt, OutboxMessage, Wake
+from rules.notify.notification import DeliveryFailed, DeliveryRefused, Notification, Receipt
+from rules.notify.receivers.registry import ReceiverRegistry
+from rules.notify.retries import Retry, after_failure
+from rules.services.receivers import receiver_registry
+
+log = structlog.get_logger(__name__)
+
+QUEUE_LEASE: Final = timedelta(seconds=30)
+"""How long a claimed message may wait for its turn before somebody else may claim it."""
+SEND_LEASE: Final = timedelta(seconds=75)
+"""How long one attempt may take: the longest timeout a receiver may have, and some."""
+MESSAGES_PER_BATCH: Final = 20
+
+# One turn for each receiver first: a receiver with many messages does not make the others wait.
+_CLAIM = """
+WITH due AS (
+    SELECT id, row_number() OVER (PARTITION BY receiver_id ORDER BY next_attempt_at) AS turn
+    FROM rules_outboxmessage
+    WHERE status = 'due' AND next_attempt_at <= %(now)s AND leased_until <= %(now)s
+), taken AS (
+    SELECT message.id FROM rules_outboxmessage message JOIN due USING (id)
+    WHERE message.status = 'due' AND message.leased_until <= %(now)s
+    ORDER BY due.turn, message.next_attempt_at
+    LIMIT %(limit)s
+    FOR UPDATE OF message SKIP LOCKED
+)
+UPDATE rules_outboxmessage message
+SET leased_until = %(until)s, fencing_token = message.fencing_token + 1
+FROM taken WHERE message.id = taken.id
+RETURNING message.id, message.receiver_id, message.fencing_token
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageClaim:
+    """A message that is ours to send while nobody holds a newer token."""
+
+    message_id: UUID
+    receiver_id: UUID
+    fencing_token: int
+
+
+@dataclass(slots=True)
+class DeliverySummary:
+    """What became of a batch of messages."""
+
+    delivered: int = 0
+    retried: int = 0
+    dead: int = 0
+    lost: int = 0
+    """Claimed by somebody else meanwhile."""
+
+
+def claim_due_messages(*, now: datetime, limit: int = 500) -> list[MessageClaim]:
+    """Take messages that are due and free, one of each receiver before anyone's second."""
+    parameters = {"now": now, "until": now + QUEUE_LEASE, "limit": limit}
+    with platform_scope(), connection.cursor() as cursor:
+        cursor.execute(_CLAIM, parameters)
+        claims = [MessageClaim(*row) for row in cursor.fetchall()]
+        Wake.objects.update_or_create(kind="messages", defaults={"last_at": now})
+    return claims
+
+
+def batches(claims: Iterable[MessageClaim]) -> list[list[MessageClaim]]:
+    """Claims by receiver, so that a slow one holds up no other, at most `MESSAGES_PER_BATCH` together."""
+    ordered = sorted(claims, key=lambda claim: claim.receiver_id)
+    found: list[list[MessageClaim]] = []
+    for _, group in groupby(ordered, key=lambda claim: claim.receiver_id):
+        members = list(group)
+        found += [
+            members[start : start + MESSAGES_PER_BATCH]
+            for start in range(0, len(members), MESSAGES_PER_BATCH)
+        ]
+    return found
+
+
+def deliver(
+    claimed: Sequence[tuple[UUID, int]],
+    clock: Clock,
+    *,
+    registry: ReceiverRegistry | None = None,
+    random: Random | None = None,
+) -> DeliverySummary:
+    """Send each claimed message once and record what came of it.
+
+    For each message:
+    1. Check the token, count the attempt and store it, in one transaction.
+    2. Send.
+    3. Record receipt, retry or dead letter. A worker lost between 2 and 3 leaves the stored attempt; the
+       message is sent again after the lease, with the same idempotency key.
+    """
+    summary = DeliverySummary()
+    run = _Run(clock, registry or receiver_registry(), random or SystemRandom(), summary)
+    with platform_scope():
+        for message_id, token in claimed:
+            run.deliver_one(message_id, token)
+    return summary
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    clock: Clock
+    registry: ReceiverRegistry
+    random: Random
+    summary: DeliverySummary
+
+    def deliver_one(self, message_id: UUID, token: int) -> None:
+        attempt = self._begin(message_id, token)
+        if attempt is None:
+            self.summary.lost += 1
+            return
+        try:
+            receipt = self._send(attempt.message)
+        except DeliveryFailed as error:
+            self._after_failure(attempt, token, str(error), error.retry_after_s)
+        except PlatformError as error:  # refused, or a configuration that is not valid any more
+            self._dead(attempt, token, str(error))
+        except Exception as error:  # noqa: BLE001 (the call into a receiver: recorded, counted, retried)
+            log.exception("delivery.unexpected", message=str(message_id))
+            self._after_failure(attempt, token, f"{type(error).__name__}: {error}", None)
+        else:
+            self._delivered(attempt, token, receipt)
+
+    def _begin(self, message_id: UUID, token: int) -> DeliveryAttempt | None:
+        now = to_datetime(self.clock.now_ms())
+        with transaction.atomic():
+            held = OutboxMessage.across_tenants.filter(pk=message_id, fencing_token=token, status="due")
+            if not held.update(leased_until=now + SEND_LEASE, attempts=F("attempts") + 1):
+                return None
+            message = held.select_related("receiver", "transition", "tenant").get()
+            return DeliveryAttempt.objects.create(
+                tenant_id=message.tenant_id, message=message, number=message.attempts, started_at=now
+            )
+
+    def _send(self, message: OutboxMessage) -> Receipt:
+        receiver = message.receiver
+        if not receiver.enabled:
+            raise DeliveryRefused("the receiver was disabled after the message was written")
+        channel = self.registry.open(receiver.kind, receiver.config, receiver.secrets)
+        return channel.send(notification_of(message))
+
+    def _after_failure(
+        self, attempt: DeliveryAttempt, token: int, reason: str, retry_after_s: float | None
+    ) -> None:
+        verdict = after_failure(
+            reason, attempts=attempt.number, retry_after_s=retry_after_s, random=self.random
+        )
+        if isinstance(verdict, Retry):
+            self._retry(attempt, token, reason, verdict.delay_s)
+        else:
+            self._dead(attempt, token, verdict.cause)
+
+    def _delivered(self, attempt: DeliveryAttempt, token: int, receipt: Receipt) -> None:
+        now = self._record(attempt, receipt.text, delivered=True)
+        self._held(attempt, token).update(
+            status=OutboxMessage.Status.DELIVERED, delivered_at=now, receipt=receipt.text[:500]
+        )
+        self.summary.delivered += 1
+
+    def _dead(self, attempt: DeliveryAttempt, token: int, cause: str) -> None:
+        self._record(attempt, cause, delivered=False)
+        self._held(attempt, token).update(status=OutboxMessage.Status.DEAD, cause=cause[:300])
+        self.summary.dead += 1
+
+    def _retry(self, attempt: DeliveryAttempt, token: int, reason: str, delay_s: float) -> None:
+        now = self._record(attempt, reason, delivered=False)
+        self._held(attempt, token).update(
+            next_attempt_at=now + timedelta(seconds=delay_s), leased_until=now
+        )
+        self.summary.retried += 1
+
+    def _record(self, attempt: DeliveryAttempt, outcome: str, *, delivered: bool) -> datetime:
+        now = to_datetime(self.clock.now_ms())
+        attempt.finished_at, attempt.delivered, attempt.outcome = now, delivered, outcome[:500]
+        attempt.save(update_fields=["finished_at", "delivered", "outcome"])
+        return now
+
+    def _held(self, attempt: DeliveryAttempt, token: int) -> QuerySet[OutboxMessage]:
+        return OutboxMessage.across_tenants.filter(pk=attempt.message_id, fencing_token=token)
+
+
+def claims_from(claimed: Iterable[Sequence[object]]) -> list[tuple[UUID, int]]:
+    """Claims as they travel in a task's message: `[message id, fencing token]`."""
+    return [(UUID(str(message_id)), int(str(token))) for message_id, token in claimed]
+
+
+def notification_of(message: OutboxMessage) -> Notification:
+    """What the receiver is told."""
+    transition = message.transition
+    return Notification(
+        idempotency_key=message.idempotency_key,
+        tenant=message.tenant.slug,
+        state=transition.state,
+        alert_id=str(transition.alert_id),
+        labels=transition.labels,
+        annotations=transition.annotations,
+        value=transition.value,
+        at=transition.at.isoformat(),
+        late_by_s=float(transition.trace.get("lateness_s", 0.0)),
+        url=f"{settings.PUBLIC_URL}/admin/rules/alerttransition/{transition.pk}/change/",
+    )
+
+
+def replay_dead(message: OutboxMessage, *, now: datetime) -> bool:
+    """Make a dead letter due again. False if it is not dead any more."""
+    dead = OutboxMessage.objects.for_tenant(message.tenant_id).filter(pk=message.pk, status="dead")
+    return dead.update(status="due", cause="", next_attempt_at=now, leased_until=now) == 1

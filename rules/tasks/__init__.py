@@ -1,0 +1,16 @@
+"""Celery tasks: each parses primitives, calls one service, returns a small summary."""
+
+from rules.tasks.collecting import collect_host
+from rules.tasks.delivering import deliver_claimed, wake_deliveries
+from rules.tasks.evaluating import evaluate_shards, wake_shards
+from rules.tasks.upkeep import archive_blocks, expire_history
+
+__all__ = [
+    "archive_blocks",
+    "collect_host",
+    "deliver_claimed",
+    "evaluate_shards",
+    "expire_history",
+    "wake_deliveries",
+    "wake_shards",
+]

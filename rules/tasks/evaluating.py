@@ -1,0 +1,40 @@
+"""Waking and evaluating."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from uuid import UUID
+
+from celery import shared_task
+
+from alertsite.core.clock import SystemClock, to_datetime
+from rules.services import evaluation, waking
+from rules.tasks.delivering import wake_deliveries
+
+Claimed = tuple[str, str, int, int]
+"""shard id, tenant id, fencing token, rule count"""
+
+
+@shared_task(queue="evaluate", soft_time_limit=8, time_limit=10, expires=10)
+def wake_shards() -> dict[str, int]:
+    """Claim due shards and hand them out in batches. Idempotency key: the claim's fencing token."""
+    claims = waking.claim_due_shards(now=to_datetime(SystemClock().now_ms()))
+    tasks = 0
+    for batch in waking.batches(claims):
+        evaluate_shards.delay(
+            [[str(one.shard_id), str(one.tenant_id), one.fencing_token, one.rule_count] for one in batch]
+        )
+        tasks += 1
+    return {"shards": len(claims), "tasks": tasks}
+
+
+@shared_task(queue="evaluate", soft_time_limit=20, time_limit=24)
+def evaluate_shards(claimed: list[Claimed]) -> dict[str, int]:
+    """Evaluate the due ticks of claimed shards. Idempotency key: (shard, fencing token, tick)."""
+    claims = [
+        waking.Claim(UUID(shard), UUID(tenant), token, rules) for shard, tenant, token, rules in claimed
+    ]
+    summary = evaluation.evaluate_claims(claims, SystemClock())
+    if summary.messages:
+        wake_deliveries.delay()
+    return asdict(summary)

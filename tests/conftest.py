@@ -1,0 +1,34 @@
+"""The servers of the tests: started when the first test asks, shared by all workers, gone with the last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from django.conf import settings
+
+from alertsite.runtime.sandbox import join
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[None]:
+    """PostgreSQL and Valkey answer at `settings.DATABASES` and `settings.REDIS_URL`."""
+    if not settings.SANDBOX_NAME:
+        yield
+        return
+    with join(settings.SANDBOX_NAME):
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(servers: None, django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Before Django makes its test database, there must be a server."""
+
+
+@pytest.fixture
+def redis_url(servers: None) -> str:
+    """An empty Redis database that belongs to this test alone."""
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        client.flushdb()
+    return settings.REDIS_URL
