@@ -2,8 +2,8 @@
 
     python tests/bench/series.py redis://127.0.0.1:6379/15 --series 10000 100000
 
-against a Redis that may be filled; the keys of tenant `bench` are deleted before and after. Times are CPU seconds of
-this process and of Redis, by their own accounting. One JSON object a line.
+against a Redis that may be filled; the keys of tenant `bench` are deleted before and after. Times are CPU
+seconds of this process and of Redis, by their own accounting. One JSON object a line.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import json
 import resource
 import struct
+import sys
 import time
 from collections.abc import Callable
 
@@ -192,7 +193,7 @@ def main() -> None:
                     **bench_read(client, count, options.ticks),
                     **bench_archive(client, count),
                 }
-            print(json.dumps({name: round(figure, 3) for name, figure in figures.items()}))
+            sys.stdout.write(json.dumps({name: round(figure, 3) for name, figure in figures.items()}) + "\n")
         client.delete(*client.keys(f"series:{{{TENANT}}}:*"))
 
 

@@ -173,6 +173,23 @@ def test_windows_close_when_no_sample_can_come_and_are_exported_whole(open_store
     assert everything(open_store())[metric("a")] == [(start + WINDOW_MS, 3.0)]
 
 
+def test_windows_past_the_hot_time_are_no_longer_closed_but_gone(redis_client, tenant):
+    store = RedisSeries(redis_client, tenant, LIMITS, window_ms=WINDOW_MS, hot_ms=5 * WINDOW_MS)
+    start = NOW_MS // WINDOW_MS * WINDOW_MS
+    write(store, (metric("a"), start, 1.0))
+    assert store.closed_windows(start + 6 * WINDOW_MS - 1) == [start]
+    assert store.closed_windows(start + 6 * WINDOW_MS) == []
+
+
+def test_the_generation_is_the_same_for_every_store_of_the_tenant(open_store):
+    store, other = open_store(), open_store()
+    write(store, (metric("a"), NOW_MS, 1.0))
+    assert store.generation() == other.generation()
+    before = store.generation()
+    write(other, (metric("b"), NOW_MS, 1.0))
+    assert store.generation() == open_store().generation() != before
+
+
 def test_series_without_hot_samples_are_forgotten_and_may_come_back(open_store):
     store, other = open_store(), open_store()
     start = NOW_MS // WINDOW_MS * WINDOW_MS

@@ -29,9 +29,11 @@ class Upkeep:
         self._keys = keys
         self._retention = retention
 
-    def closed_windows(self, horizon_ms: int) -> list[int]:
-        """Starts of the windows that end at or before the horizon, oldest first."""
-        latest_ms = horizon_ms - self._retention.window_ms
+    def closed_windows(self, now_ms: int, *, lateness_ms: int) -> list[int]:
+        """Starts of the windows that ended before the lateness window and are not expired, oldest first."""
+        latest_ms = now_ms - lateness_ms - self._retention.window_ms
+        expired_ms = now_ms - self._retention.hot_ms - self._retention.window_ms
+        self._client.zremrangebyscore(self._keys.windows, "-inf", expired_ms)
         return stored_windows(self._client, self._keys, latest_ms)
 
     def export_window(self, edition: Edition, window_start_ms: int) -> Iterator[ClosedBlock]:
