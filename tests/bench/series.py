@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import struct
 import sys
 import time
@@ -18,6 +17,7 @@ from collections.abc import Callable
 
 import cramjam
 import numpy as np
+import psutil
 import redis
 
 from alertsite.core.labels import label_set
@@ -87,14 +87,16 @@ def bench_ingest(client: redis.Redis, count: int, ticks: int) -> dict[str, float
         )
         redis_s += _redis_cpu_s(client) - before_s
         accepted += count
-    keys = client.keys(f"series:{{{TENANT}}}:*")
-    redis_bytes = sum(client.memory_usage(key, samples=0) for key in keys)
+    store.trim_ended_windows(START_MS + 3_600_000)
+    blocks = client.keys(f"series:{{{TENANT}}}:*:*:*")
+    block_bytes = sum(client.memory_usage(key, samples=0) for key in blocks)
     return {
         "new_series_per_cpu_s": count / new_s,
         "samples_per_cpu_s": accepted / (own_s + redis_s),
         "own_us_per_sample": own_s / accepted * 1e6,
         "redis_us_per_sample": redis_s / accepted * 1e6,
-        "redis_bytes_per_sample": redis_bytes / (accepted + count),
+        "redis_bytes_per_sample": block_bytes / (accepted + count),
+        "redis_index_bytes_per_series": client.memory_usage(f"series:{{{TENANT}}}:log") / count,
     }
 
 
@@ -110,7 +112,7 @@ def bench_append(client: redis.Redis, count: int) -> dict[str, float]:
 def bench_read(client: redis.Redis, count: int, ticks: int) -> dict[str, float]:
     """Five minutes of all series: for the first time, again, and after another scrape came in."""
     writer, reader = open_store(client), open_store(client)
-    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = psutil.Process().memory_info().rss
     index_s = _cpu_s(reader.generation)
     numbers = reader.select([])
     end_ms = START_MS + (ticks - 1) * STEP_MS
@@ -126,13 +128,13 @@ def bench_read(client: redis.Redis, count: int, ticks: int) -> dict[str, float]:
         ingest_remote_write(body, writer, now_ms=end_ms + STEP_MS)
     end_ms += STEP_MS
     tick_s = _cpu_s(read)
-    grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb
+    grown = psutil.Process().memory_info().rss - before
     return {
         "index_ms": index_s * 1e3,
         "first_read_ms": first_s * 1e3,
         "quiet_read_ms": quiet_s * 1e3,
         "tick_read_ms": tick_s * 1e3,
-        "reader_bytes_per_series": grown_kb * 1024 / count,
+        "reader_bytes_per_series": grown / count,
     }
 
 

@@ -190,6 +190,24 @@ def test_the_generation_is_the_same_for_every_store_of_the_tenant(open_store):
     assert store.generation() == open_store().generation() != before
 
 
+def test_ended_windows_give_back_the_room_kept_for_appends(open_store, redis_client, tenant):
+    store = open_store()
+    start = NOW_MS // WINDOW_MS * WINDOW_MS
+    ticks = itertools.count()
+    key = store._upkeep._block_keys(store._directory.catch_up(), start)[0]
+    while not redis_client.exists(key) or redis_client.memory_usage(key) < 1.4 * redis_client.strlen(key):
+        write(store, *[(metric("a", i=str(i)), start + next(ticks), float(i)) for i in range(50)])
+    before = everything(store)
+    assert store.trim_ended_windows(start + WINDOW_MS - 1) == 0
+    freed = store.trim_ended_windows(start + WINDOW_MS)
+    assert freed > 0.3 * redis_client.strlen(key)
+    assert redis_client.pttl(key) > 0
+    assert store.trim_ended_windows(start + WINDOW_MS) == 0
+    write(store, (metric("a", i="0"), start + 50_000, 5.0))
+    before[metric("a", i="0")].append((start + 50_000, 5.0))
+    assert everything(store) == everything(open_store()) == before
+
+
 def test_series_without_hot_samples_are_forgotten_and_may_come_back(open_store):
     store, other = open_store(), open_store()
     start = NOW_MS // WINDOW_MS * WINDOW_MS

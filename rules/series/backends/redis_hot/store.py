@@ -161,6 +161,10 @@ class RedisSeries:
         """Free a window's memory before its time, once it is archived."""
         self._upkeep.drop_window(self._directory.catch_up(), window_start_ms)
 
+    def trim_ended_windows(self, now_ms: int) -> int:
+        """Give back the room that Redis keeps for appends to windows that have ended. Returns bytes freed."""
+        return self._upkeep.trim_ended_windows(self._directory.catch_up(), now_ms)
+
     def drop_gone_series(self, now_ms: int) -> int:
         """Forget series without hot samples, once they are many. Returns how many were forgotten."""
         span_ms = (now_ms - self._limits.lateness_ms, now_ms + self._limits.future_ms)

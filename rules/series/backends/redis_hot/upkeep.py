@@ -18,6 +18,7 @@ from rules.series.backends.redis_hot.writer import Retention
 
 _SERIES_A_BLOCK: Final = 65_536
 _WORTH_A_REWRITE: Final = 0.1
+_BLOCKS_A_CALL: Final = 32
 
 
 class Upkeep:
@@ -52,9 +53,22 @@ class Upkeep:
 
     def drop_window(self, edition: Edition, window_start_ms: int) -> None:
         """Delete the window's blocks."""
-        shelves = range((edition.next_number >> SHELF_BITS) + 1)
-        self._client.unlink(*(self._keys.block(edition.epoch, window_start_ms, shelf) for shelf in shelves))
+        self._client.unlink(*self._block_keys(edition, window_start_ms))
         self._client.zrem(self._keys.windows, window_start_ms)
+
+    def trim_ended_windows(self, edition: Edition, now_ms: int) -> int:
+        """Free the room that blocks of ended windows keep for appends. Returns bytes."""
+        ended_ms = now_ms - self._retention.window_ms
+        freed = 0
+        for window in stored_windows(self._client, self._keys, ended_ms):
+            keys = self._block_keys(edition, window)
+            for start in range(0, len(keys), _BLOCKS_A_CALL):
+                freed += int(self._scripts.trim(keys=keys[start : start + _BLOCKS_A_CALL]))
+        return freed
+
+    def _block_keys(self, edition: Edition, window_ms: int) -> list[str]:
+        shelves = range((edition.next_number >> SHELF_BITS) + 1)
+        return [self._keys.block(edition.epoch, window_ms, shelf) for shelf in shelves]
 
     def drop_gone_series(self, directory: Directory, span_ms: tuple[int, int]) -> int:
         """Rewrite the log without the series that have no hot sample, unless they are few; return how many.
@@ -73,9 +87,9 @@ class Upkeep:
             reader = self._new_reader()
             columns = reader.read(edition.epoch, everything, window, window + self._retention.window_ms - 1)
             alive.update(everything[np.diff(columns.offsets) > 0].tolist())
-            for shelf in range((edition.next_number >> SHELF_BITS) + 1):
+            for shelf, key in enumerate(self._block_keys(edition, window)):
                 block = reader.block((window, shelf))
-                lengths[self._keys.block(edition.epoch, window, shelf)] = block.length if block else 0
+                lengths[key] = block.length if block else 0
         gone = len(everything) - len(alive)
         if gone <= _WORTH_A_REWRITE * len(everything):
             return 0
