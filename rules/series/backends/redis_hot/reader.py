@@ -60,17 +60,23 @@ class Reader:
         """
         if not len(numbers) or end_ms < start_ms:
             return Columns.empty(len(numbers))
-        if epoch != self._epoch:
-            self._blocks.clear()
-            self._epoch = epoch
         parts = list(_by_shelf(numbers))
         windows = self._windows(start_ms, end_ms)
-        self.refresh([(window, part.shelf) for window in windows for part in parts])
+        self.refresh(epoch, [(window, part.shelf) for window in windows for part in parts])
         self._forget_unused(end_ms, windows, parts)
         return self._gather(parts, windows, (start_ms, end_ms), len(numbers))
 
-    def refresh(self, wanted: list[BlockId]) -> None:
-        """Bring these blocks up to date."""
+    def refresh(self, epoch: bytes, wanted: list[BlockId]) -> None:
+        """Bring these blocks of this epoch up to date.
+
+        Raises
+        ------
+        SeriesRenumbered
+            If the epoch is over.
+        """
+        if epoch != self._epoch:
+            self._blocks.clear()
+            self._epoch = epoch
         rolled_back = []
         for call in self._calls(wanted):
             known = [self._blocks.get(block_id) for block_id in call]
@@ -83,7 +89,7 @@ class Reader:
         if rolled_back:
             for block_id in rolled_back:
                 del self._blocks[block_id]
-            self.refresh(rolled_back)
+            self.refresh(epoch, rolled_back)
 
     def block(self, block_id: BlockId) -> Block | None:
         """A block as far as it was read."""

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 import redis
 
-from alertsite.core.samples import Ints
 from rules.series.backends.archive import ClosedBlock
 from rules.series.backends.redis_hot.directory import Directory, Edition
 from rules.series.backends.redis_hot.frames import SHELF_BITS
@@ -40,8 +39,8 @@ class Upkeep:
     def export_window(self, edition: Edition, window_start_ms: int) -> Iterator[ClosedBlock]:
         """Blocks of the window's samples, series without any left out."""
         end_ms = window_start_ms + self._retention.window_ms
-        labels = {number: key for key, number in edition.numbers.items()}
-        everything = _numbers(edition)
+        labels = {number: key for key, number in list(edition.numbers.items())}
+        everything = np.fromiter(labels, np.int64, len(labels))
         for start in range(0, len(everything), _SERIES_A_BLOCK):
             numbers = everything[start : start + _SERIES_A_BLOCK]
             columns = self._new_reader().read(edition.epoch, numbers, window_start_ms, end_ms - 1)
@@ -80,31 +79,41 @@ class Upkeep:
         `span_ms` is the first and last time at which samples are taken now.
         """
         edition = directory.catch_up()
-        everything = _numbers(edition)
+        entries = list(edition.numbers.items())
+        known = {number for _, number in entries}
         alive: set[int] = set()
         lengths: dict[str, int] = {}
         for window in self._windows(span_ms):
-            reader = self._new_reader()
-            columns = reader.read(edition.epoch, everything, window, window + self._retention.window_ms - 1)
-            alive.update(everything[np.diff(columns.offsets) > 0].tolist())
-            for shelf, key in enumerate(self._block_keys(edition, window)):
-                block = reader.block((window, shelf))
-                lengths[key] = block.length if block else 0
-        gone = len(everything) - len(alive)
-        if gone <= _WORTH_A_REWRITE * len(everything):
-            return 0
-        kept = ((number, key) for key, number in edition.numbers.items() if number in alive)
-        return gone if directory.rewrite(edition, kept, lengths) else 0
+            present, block_lengths = self._contents(edition, window)
+            alive.update(known.intersection(present))
+            lengths.update(block_lengths)
+            if len(alive) >= (1 - _WORTH_A_REWRITE) * len(
+                known
+            ):  # so that a quiet tenant costs a window or two
+                return 0
+        kept = ((number, key) for key, number in entries if number in alive)
+        return len(known) - len(alive) if directory.rewrite(edition, kept, lengths) else 0
+
+    def _contents(self, edition: Edition, window_ms: int) -> tuple[list[int], dict[str, int]]:
+        """Numbers of the series with samples in the window, and by key how long its blocks are."""
+        reader = self._new_reader()
+        keys = self._block_keys(edition, window_ms)
+        reader.refresh(edition.epoch, [(window_ms, shelf) for shelf in range(len(keys))])
+        blocks = [reader.block((window_ms, shelf)) for shelf in range(len(keys))]
+        present = [
+            (shelf << SHELF_BITS) + column
+            for shelf, block in enumerate(blocks)
+            if block
+            for column in np.flatnonzero(block.arrays.counts).tolist()
+        ]
+        return present, {key: block.length if block else 0 for key, block in zip(keys, blocks, strict=True)}
 
     def _windows(self, span_ms: tuple[int, int]) -> list[int]:
+        """Starts of the windows that hold samples or may take some, newest first."""
         width = self._retention.window_ms
         writable = range(span_ms[0] // width * width, span_ms[1] + 1, width)
-        return sorted({*stored_windows(self._client, self._keys), *writable})
+        return sorted({*stored_windows(self._client, self._keys), *writable}, reverse=True)
 
     def _new_reader(self) -> Reader:
         """One that keeps nothing of what is read once."""
         return Reader(self._client, self._scripts, self._keys, self._retention.window_ms)
-
-
-def _numbers(edition: Edition) -> Ints:
-    return np.fromiter(edition.numbers.values(), np.int64, len(edition.numbers))
