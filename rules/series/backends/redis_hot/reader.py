@@ -25,7 +25,7 @@ BlockId: TypeAlias = tuple[int, int]
 
 _FEW_WINDOWS = 4
 _CALL_WEIGHT = 1024
-_WHOLE_BLOCK_WEIGHT = 32  # so that no single answer grows beyond some 20 MB
+_WHOLE_BLOCK_WEIGHT = 128  # eight blocks an answer: 3 MB of scrapes every 15 s, 40 MB of one a second
 _KEPT_WINDOWS = 2
 
 

@@ -87,9 +87,7 @@ class Upkeep:
             present, block_lengths = self._contents(edition, window)
             alive.update(known.intersection(present))
             lengths.update(block_lengths)
-            if len(alive) >= (1 - _WORTH_A_REWRITE) * len(
-                known
-            ):  # so that a quiet tenant costs a window or two
+            if len(alive) >= (1 - _WORTH_A_REWRITE) * len(known):  # a quiet tenant costs a window or two
                 return 0
         kept = ((number, key) for key, number in entries if number in alive)
         return len(known) - len(alive) if directory.rewrite(edition, kept, lengths) else 0
