@@ -7,15 +7,11 @@ from uuid import UUID
 
 from django.db import models
 
-from alertsite.core.errors import PlatformError
-
 M = TypeVar("M", bound=models.Model)
 
 
-class UnscopedQuery(PlatformError):
-    """Somebody asked a tenant table for rows without saying whose."""
-
-    code = "tenancy.unscoped_query"
+class UnscopedQuery(RuntimeError):
+    """Code asked a tenant table for rows without saying whose: a fault of the code, not of a request."""
 
     def __init__(self, model: str) -> None:
         super().__init__(f"{model}.objects was asked without a tenant: use .for_tenant(tenant)")

@@ -87,8 +87,7 @@ class ShardPlan:
         needed = [batch.demands(Clock(query, limits)) for batch in self._batches]
         samples = self._read(reader, needed, at_ms)
         outcomes = [
-            batch.evaluate(part, query, limits)
-            for batch, part in zip(self._batches, samples, strict=True)
+            batch.evaluate(part, query, limits) for batch, part in zip(self._batches, samples, strict=True)
         ]
         return _gathered(outcomes, self._count)
 
@@ -256,9 +255,7 @@ def _gathered(outcomes: Sequence[_Outcome], count: int) -> ShardResult:
     def label_sets(element: int) -> LabelSet:
         return outcomes[batch[element]].rows.final_labels(int(row[element]))
 
-    return ShardResult(
-        rule[order], values[order], prints[order], had_data, samples_read, errors, label_sets
-    )
+    return ShardResult(rule[order], values[order], prints[order], had_data, samples_read, errors, label_sets)
 
 
 def _fingerprints(rows: Rows, holding: Ints) -> Ints:

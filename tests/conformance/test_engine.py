@@ -36,9 +36,11 @@ def problems(case: Case) -> list[str]:
     if wanted_type == "scalar":
         wanted = content["expect"]["value"] if "value" in content["expect"] else None
         wanted_series = [((), [float(wanted)])] if wanted is not None else expected_series(content)
-        return [] if kind == "scalar" and not list(differences(wanted_series, found, ordered=False)) else [
-            f"wanted {wanted_series}, gave {kind} {found}"
-        ]
+        return (
+            []
+            if kind == "scalar" and not list(differences(wanted_series, found, ordered=False))
+            else [f"wanted {wanted_series}, gave {kind} {found}"]
+        )
     return list(differences(expected_series(content), found, ordered=content["ordered"]))
 
 
