@@ -141,6 +141,17 @@ def test_a_block_that_is_no_run_of_frames_is_refused(open_store, redis_client, t
         store.read(store.select([]), NOW_MS, NOW_MS)
 
 
+def test_a_reader_forgets_windows_that_it_no_longer_reads(open_store):
+    store, writer = open_store(), open_store()
+    for minute in range(10):
+        now_ms = NOW_MS + minute * WINDOW_MS
+        write(writer, (metric("a"), now_ms, 1.0), now_ms=now_ms)
+        store.read(store.select([]), now_ms - WINDOW_MS, now_ms)
+        store.read(store.select([]), 10 * NOW_MS, 10 * NOW_MS + 1)  # somebody asks for a distant future
+    assert len(store._reader._blocks) <= 4
+    assert len(everything(store)[metric("a")]) == 10
+
+
 def test_blocks_expire_after_the_hot_time(redis_client, tenant):
     store = RedisSeries(redis_client, tenant, LIMITS, window_ms=WINDOW_MS, hot_ms=5 * WINDOW_MS)
     start = NOW_MS // WINDOW_MS * WINDOW_MS

@@ -6,7 +6,7 @@ read anew; after Redis was emptied numbers mean nothing and reading raises `Seri
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
@@ -48,7 +48,7 @@ class Reader:
         self._window_ms = window_ms
         self._epoch = b""
         self._blocks: dict[BlockId, Block] = {}
-        self._latest_ms = 0
+        self._newest_ms = 0
 
     def read(self, epoch: bytes, numbers: Ints, start_ms: int, end_ms: int) -> Columns:
         """Samples of these numbers of this epoch with `start_ms <= timestamp <= end_ms`.
@@ -62,8 +62,9 @@ class Reader:
             return Columns.empty(len(numbers))
         parts = list(_by_shelf(numbers))
         windows = self._windows(start_ms, end_ms)
-        self.refresh(epoch, [(window, part.shelf) for window in windows for part in parts])
-        self._forget_unused(end_ms, windows, parts)
+        wanted = [(window, part.shelf) for window in windows for part in parts]
+        self.refresh(epoch, wanted)
+        self._forget_unused(wanted)
         return self._gather(parts, windows, (start_ms, end_ms), len(numbers))
 
     def refresh(self, epoch: bytes, wanted: list[BlockId]) -> None:
@@ -126,17 +127,18 @@ class Reader:
             return list(range(first, end_ms + 1, self._window_ms))
         return [start for start in stored_windows(self._client, self._keys, end_ms) if start >= first]
 
-    def _forget_unused(self, end_ms: int, windows: list[int], parts: list[_Part]) -> None:
-        """Drop blocks that no read has touched while the time asked for moved on by two windows."""
-        previous_ms = self._latest_ms
-        self._latest_ms = max(previous_ms, end_ms)
-        for window in windows:
-            for part in parts:
-                block = self._blocks.get((window, part.shelf))
-                if block:
-                    block.used_ms = self._latest_ms
-        if self._latest_ms // self._window_ms != previous_ms // self._window_ms:
-            oldest_ms = self._latest_ms - _KEPT_WINDOWS * self._window_ms
+    def _forget_unused(self, used: Iterable[BlockId]) -> None:
+        """Drop blocks that no read has touched while two newer windows began to hold samples.
+
+        Stored samples are the clock, not the times that are asked for: those may lie in any future.
+        """
+        previous_ms = self._newest_ms
+        self._newest_ms = max((window for window, _ in self._blocks), default=previous_ms)
+        for block_id in used:
+            if block_id in self._blocks:
+                self._blocks[block_id].used_ms = self._newest_ms
+        if self._newest_ms != previous_ms:
+            oldest_ms = self._newest_ms - _KEPT_WINDOWS * self._window_ms
             self._blocks = {key: block for key, block in self._blocks.items() if block.used_ms >= oldest_ms}
 
     def _gather(
