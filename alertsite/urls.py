@@ -34,6 +34,6 @@ urlpatterns = [
     path("healthz", answer_health),
     path("api/", include(api)),
     path("docs", Docs.as_view(url_name="schema")),
-    path("prometheus/api/v1/write", ingestion.remote_write),
+    path("prometheus/api/v1/", include("rules.api.prometheus")),
     path("admin/", admin.site.urls),
 ]

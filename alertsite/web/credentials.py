@@ -54,7 +54,9 @@ class TenantNotNamed(PlatformError):
 
     def __init__(self, slugs: list[str]) -> None:
         choice = ", ".join(slugs) if slugs else "any tenant"
-        super().__init__(f"name the tenant in the header {TENANT_HEADER}: this credential may act for {choice}")
+        super().__init__(
+            f"name the tenant in the header {TENANT_HEADER}: this credential may act for {choice}"
+        )
 
 
 class MissingScope(PlatformError):

@@ -58,7 +58,12 @@ def _text(detail: Any) -> str:
 
 
 def _response(status: int, code: str, detail: str, errors: Any) -> Response:
-    problem: dict[str, Any] = {"type": f"urn:alertsite:{code}", "title": code, "status": status, "detail": detail}
+    problem: dict[str, Any] = {
+        "type": f"urn:alertsite:{code}",
+        "title": code,
+        "status": status,
+        "detail": detail,
+    }
     if errors:
         problem["errors"] = errors
     return Response(problem, status=status, content_type=CONTENT_TYPE)

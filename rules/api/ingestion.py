@@ -22,12 +22,19 @@ from rules.services.stores import hot_store
 
 
 def _as_text(error: PlatformError) -> HttpResponse:
-    return HttpResponse(f"{error.detail}\n", status=status_of(error), content_type="text/plain; charset=utf-8")
+    return HttpResponse(
+        f"{error.detail}\n", status=status_of(error), content_type="text/plain; charset=utf-8"
+    )
 
 
 def _as_problem(error: PlatformError) -> HttpResponse:
     status = status_of(error)
-    problem = {"type": f"urn:alertsite:{error.code}", "title": error.code, "status": status, "detail": error.detail}
+    problem = {
+        "type": f"urn:alertsite:{error.code}",
+        "title": error.code,
+        "status": status,
+        "detail": error.detail,
+    }
     return JsonResponse(problem, status=status, content_type=CONTENT_TYPE)
 
 
@@ -41,7 +48,8 @@ def remote_write(request: HttpRequest, grant: Grant) -> HttpResponse:
     kind = request.headers.get("Content-Type", "application/x-protobuf")
     if "io.prometheus.write.v2" in kind or not kind.startswith("application/x-protobuf"):
         return HttpResponse(
-            f"Content-Type is {kind!r}, accepts application/x-protobuf;proto=prometheus.WriteRequest\n", status=415
+            f"Content-Type is {kind!r}, accepts application/x-protobuf;proto=prometheus.WriteRequest\n",
+            status=415,
         )
     return _stored(request, grant, ingest_remote_write)
 
@@ -55,9 +63,7 @@ def json_lines(request: HttpRequest, grant: Grant) -> HttpResponse:
     return JsonResponse(answer, status=400 if receipt.refused else 200)
 
 
-def _stored(
-    request: HttpRequest, grant: Grant, ingest: Callable[..., WriteReceipt]
-) -> HttpResponse:
+def _stored(request: HttpRequest, grant: Grant, ingest: Callable[..., WriteReceipt]) -> HttpResponse:
     receipt = ingest(request.body, hot_store(grant.tenant_id), now_ms=SystemClock().now_ms())
     if not receipt.refused:
         return HttpResponse(status=204)

@@ -98,7 +98,9 @@ class RuleSerializer(serializers.ModelSerializer[Rule]):
     def draft(self, before: RuleDraft | None) -> RuleDraft:
         """The validated values as a draft, over what the rule was before."""
         values = {name: value for name, value in self.validated_data.items() if name != "group"}
-        known = {} if before is None else {name: getattr(before, name) for name in RuleDraft.__dataclass_fields__}
+        known = (
+            {} if before is None else {name: getattr(before, name) for name in RuleDraft.__dataclass_fields__}
+        )
         if values.get("expr") and "condition" not in values:
             known["condition"] = None
         if values.get("condition") is not None and "expr" not in values:

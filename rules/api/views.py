@@ -211,7 +211,9 @@ class AlertViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewS
 
     def _history(self, alert_id: UUID) -> QuerySet[AlertTransition]:
         return (
-            AlertTransition.objects.for_tenant(self.grant.tenant_id).filter(alert_id=alert_id).order_by("at", "id")
+            AlertTransition.objects.for_tenant(self.grant.tenant_id)
+            .filter(alert_id=alert_id)
+            .order_by("at", "id")
         )
 
 

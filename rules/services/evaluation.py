@@ -99,7 +99,9 @@ def evaluate_tenant_now(tenant_id: UUID, clock: Clock) -> PassSummary:
     The extra tick goes through the same state machine and ledger and leaves the timetable as it is. Shards that
     somebody else holds are left to them.
     """
-    summary = evaluate_claims(waking.claim_due_shards(now=to_datetime(clock.now_ms()), tenant_id=tenant_id), clock)
+    summary = evaluate_claims(
+        waking.claim_due_shards(now=to_datetime(clock.now_ms()), tenant_id=tenant_id), clock
+    )
     for claim in waking.claim_tenant(tenant_id, now=to_datetime(clock.now_ms())):
         with tenant_scope(tenant_id):
             shard = Shard.objects.for_tenant(tenant_id).get(pk=claim.shard_id)

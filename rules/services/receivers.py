@@ -53,7 +53,11 @@ def save_receiver(receiver: Receiver, author: Author) -> Receiver:
     with transaction.atomic():
         receiver.save()
         detail = {"name": receiver.name, "kind": receiver.kind, "enabled": receiver.enabled}
-        record(receiver.tenant_id, Deed(author.name, "receiver.saved", f"receiver:{receiver.pk}", detail), at=author.now)
+        record(
+            receiver.tenant_id,
+            Deed(author.name, "receiver.saved", f"receiver:{receiver.pk}", detail),
+            at=author.now,
+        )
     return receiver
 
 
@@ -62,7 +66,10 @@ def delete_receiver(receiver: Receiver, author: Author) -> None:
     with transaction.atomic():
         owed = receiver.messages.filter(status="due").count()
         deed = Deed(
-            author.name, "receiver.deleted", f"receiver:{receiver.pk}", {"name": receiver.name, "undelivered": owed}
+            author.name,
+            "receiver.deleted",
+            f"receiver:{receiver.pk}",
+            {"name": receiver.name, "undelivered": owed},
         )
         record(receiver.tenant_id, deed, at=author.now)
         receiver.delete()

@@ -34,7 +34,12 @@ def test_rule_is_made_changed_and_versioned(alice, group):
 
 
 def test_condition_compiles_and_can_be_replaced_by_an_expression(alice, group):
-    condition = {"type": "threshold", "metric_path": "current_metrics.cpu_usage", "operator": ">", "threshold": 80.0}
+    condition = {
+        "type": "threshold",
+        "metric_path": "current_metrics.cpu_usage",
+        "operator": ">",
+        "threshold": 80.0,
+    }
     rule = alice.post(
         "/api/rules/", {"group": str(group.pk), "name": "Busy", "condition": condition}, format="json"
     ).json()
@@ -79,7 +84,9 @@ def test_a_client_cannot_put_a_rule_into_a_foreign_group(charlie, group):
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["group"])
 
 
-def test_lists_cost_the_same_number_of_queries_however_long(alice, acme, group, django_assert_max_num_queries):
+def test_lists_cost_the_same_number_of_queries_however_long(
+    alice, acme, group, django_assert_max_num_queries
+):
     for number in range(12):
         make_rule(group, name=f"Rule{number}")
 
