@@ -30,12 +30,12 @@ from alertsite.runtime.servers import (
     Servers,
     ensure_role_and_database,
     find_binaries,
-    last_line,
     prepare_postgres,
     settle_servers,
 )
 from alertsite.runtime.state import StateDirectory, read_secret, secret_file, server_home
 from alertsite.runtime.supervisor import Supervisor
+from alertsite.runtime.text import last_line
 from alertsite.runtime.topology import CODE, HOST, Site, application_specs, postgres_spec, valkey_spec
 
 LIBRARIES: Final = ("django", "rest_framework", "celery", "flower", "uvicorn", "numpy", "psycopg", "redis")
@@ -43,6 +43,7 @@ SERVERS_WITHIN_S: Final = 60.0
 APPLICATION_WITHIN_S: Final = 120.0
 PREPARE_WITHIN_S: Final = 300.0
 FLOWER_USER: Final = "operator"
+DEMO_TENANT: Final = "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +88,15 @@ class Cluster:
         await self._start_application(environment)
 
     def _generated_variables(self) -> dict[str, str]:
-        """Secrets generated once, and addresses, where the environment does not give its own."""
+        """Secrets generated once, and what else the environment leaves open."""
         makers = {"SECRET_KEY": lambda: secrets.token_urlsafe(48), "FIELD_ENCRYPTION_KEYS": make_fernet_key}
         generated = {
             f"{name}_FILE": str(secret_file(self.state, name.lower(), make))
             for name, make in makers.items()
             if not is_given(self.variables, name)
         }
-        if not is_given(self.variables, "PUBLIC_URL"):
-            generated["PUBLIC_URL"] = f"http://{HOST}:{self.ports.web}"
-        return generated
+        defaults = {"PUBLIC_URL": f"http://{HOST}:{self.ports.web}", "HOST_METRICS_TENANT": DEMO_TENANT}
+        return generated | {name: value for name, value in defaults.items() if not self.variables.get(name)}
 
     async def _start_servers(self) -> dict[str, str]:
         """Start the servers that are not given; return the variables that name them."""
