@@ -1,6 +1,6 @@
 """Label sets and matchers, with Prometheus's rules for names, order and regular expressions.
 
-A label set is a tuple of (name, value) pairs sorted by name, without empty values: hashable, comparable, cheap.
+A label set is a tuple of (name, value) pairs sorted by name, without empty values: hashable and cheap.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import enum
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from functools import lru_cache
+from itertools import pairwise
 from typing import TypeAlias
 
 import re2
