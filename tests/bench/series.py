@@ -21,7 +21,8 @@ import psutil
 import redis
 
 from alertsite.core.labels import label_set
-from rules.series.backends.archive import decode_block, encode_block
+from alertsite.core.samples import Columns
+from rules.series.backends.archive import ClosedBlock, decode_block, encode_block
 from rules.series.backends.redis_hot import RedisSeries
 from rules.series.encoding import encode_labels
 from rules.series.ingest.remote_write import decode_write_request, decompress, ingest_remote_write
@@ -138,18 +139,28 @@ def bench_read(client: redis.Redis, count: int, ticks: int) -> dict[str, float]:
     }
 
 
-def bench_archive(client: redis.Redis, count: int) -> dict[str, float]:
-    """Closing a window."""
-    blocks = list(open_store(client).export_window(START_MS))
-    samples = sum(len(block.columns.values) for block in blocks)
-    encoded: list[bytes] = []
-    encode_s = _cpu_s(lambda: encoded.extend(encode_block(block) for block in blocks))
-    decode_s = _cpu_s(lambda: [decode_block(block) for block in encoded])
-    return {
-        "archive_bytes_per_sample": sum(map(len, encoded)) / samples,
-        "archive_encode_us_per_sample": encode_s / samples * 1e6,
-        "archive_decode_us_per_sample": decode_s / samples * 1e6,
+def bench_archive() -> dict[str, float]:
+    """A window of 10,000 series and 40 ticks of several kinds of values."""
+    series, ticks = 10_000, 40
+    random = np.random.default_rng(1)
+    kinds = {
+        "constant": np.repeat(random.random((series, 1)), ticks, axis=1),
+        "counter": np.cumsum(random.integers(0, 100, (series, ticks)), axis=1).astype(np.float64),
+        "gauge": np.round(50 + np.cumsum(random.normal(0, 1, (series, ticks)), axis=1), 2),
+        "noise": random.random((series, ticks)),
     }
+    figures = {}
+    for kind, values in kinds.items():
+        times = START_MS + np.tile(np.arange(ticks) * STEP_MS, series)
+        columns = Columns(np.arange(series + 1) * ticks, times, values.ravel())
+        block = ClosedBlock(START_MS, START_MS + 600_000, [b""] * series, columns)
+        encoded: list[bytes] = []
+        encode_s = _cpu_s(lambda encoded=encoded, block=block: encoded.append(encode_block(block)))
+        decode_s = _cpu_s(lambda encoded=encoded: decode_block(encoded[0]))
+        figures[f"archive_{kind}_bytes_per_sample"] = len(encoded[0]) / times.size
+        figures[f"archive_{kind}_encode_us_per_sample"] = encode_s / times.size * 1e6
+        figures[f"archive_{kind}_decode_us_per_sample"] = decode_s / times.size * 1e6
+    return figures
 
 
 def open_store(client: redis.Redis) -> RedisSeries:
@@ -193,7 +204,7 @@ def main() -> None:
                     **bench_ingest(client, count, options.ticks),
                     **bench_append(client, count),
                     **bench_read(client, count, options.ticks),
-                    **bench_archive(client, count),
+                    **bench_archive(),
                 }
             sys.stdout.write(json.dumps({name: round(figure, 3) for name, figure in figures.items()}) + "\n")
         client.delete(*client.keys(f"series:{{{TENANT}}}:*"))
