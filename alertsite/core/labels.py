@@ -9,6 +9,7 @@ import enum
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeAlias
 
 import re2
@@ -77,8 +78,9 @@ class MatchOp(enum.Enum):
     NOT_REGEX = "!~"
 
 
+@lru_cache(maxsize=4096)
 def compile_regex(pattern: str) -> Callable[[str], bool]:
-    """A fully anchored RE2 predicate: linear time, whatever the pattern.
+    """A fully anchored RE2 predicate: linear time, whatever the pattern. Remembered: rules repeat patterns.
 
     Raises
     ------

@@ -29,6 +29,10 @@ class TenantScopedManager(models.Manager[M]):
         """Refuse to answer without a tenant."""
         raise UnscopedQuery(self.model.__name__)
 
+    def none(self) -> models.QuerySet[M]:
+        """No rows are nobody's, so asking for none is allowed."""
+        return super().get_queryset().none()
+
     def create(self, **values: Any) -> M:
         """A row needs a tenant anyway, so creating is allowed."""
         return super().get_queryset().create(**values)

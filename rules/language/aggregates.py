@@ -70,8 +70,7 @@ def _make_groups(rows: Rows, grouping: tuple[str, ...], *, without: bool) -> Gro
 def _group_rows(
     rows: Rows, first: Ints, make: Callable[[], Sequence[LabelSet]], *, named: bool = False
 ) -> Rows:
-    drops = rows.drops[first] if named else None
-    return Rows(rows.owners[first], make, drops=drops, distinct=True, one_metric=not named)
+    return Rows(rows.owners[first], make, drops=rows.drops[first], distinct=True, one_metric=not named)
 
 
 def group_labels(grouping: tuple[str, ...], *, without: bool) -> Callable[[LabelSet], LabelSet]:

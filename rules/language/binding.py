@@ -17,7 +17,7 @@ from alertsite.core.samples import Ints
 from rules.language.errors import QueryTooExpensive
 from rules.language.plan import Matchers
 from rules.language.reading import Demand, Request
-from rules.language.rows import Rows
+from rules.language.rows import Rows, one_row_a_rule
 
 
 class FindsSeries(Protocol):
@@ -32,10 +32,14 @@ class FindsSeries(Protocol):
 
 @dataclass(slots=True)
 class Binding:
-    """Series by slot: numbers and rows, of all rules one after the other. `failures`: rules that found too many."""
+    """Series by slot: their numbers and rows, of all rules one after the other.
+
+    `singles` has a row without labels for each rule, `failures` the rules that found too many.
+    """
 
     numbers: list[Ints]
     rows: list[Rows]
+    singles: Rows
     failures: dict[int, PlatformError] = field(default_factory=dict)
 
     def requests(self, needed: Iterable[Demand]) -> list[Request]:
@@ -44,27 +48,32 @@ class Binding:
         return [Request(demand, self.numbers[demand.slot], self.rows[demand.slot]) for demand in by_slot]
 
 
-def bind(selectors: Sequence[tuple[Matchers, ...]], reader: FindsSeries, max_series: int) -> Binding:
-    """Resolve the selectors of each rule. A rule that finds more than `max_series` gets none, and an error."""
+def bind(
+    selectors: Sequence[Sequence[Matchers]], count: int, reader: FindsSeries, max_series: int
+) -> Binding:
+    """Resolve the selectors of `count` rules. A rule that finds more than `max_series` gets none.
+
+    Parameters
+    ----------
+    selectors
+        For each slot the matchers of each rule.
+    """
     known: dict[Matchers, Ints] = {}
+    found = [[_selected(matchers, reader, known) for matchers in of_slot] for of_slot in selectors]
+    sizes = np.array([[len(part) for part in parts] for parts in found], np.int64).reshape(len(found), count)
     failures: dict[int, PlatformError] = {}
-    slots = len(selectors[0]) if selectors else 0
-    found: list[list[Ints]] = [[] for _ in range(slots)]
-    for owner, of_rule in enumerate(selectors):
-        series = [_selected(matchers, reader, known) for matchers in of_rule]
-        count = sum(map(len, series))
-        if count > max_series:
-            failures[owner] = QueryTooExpensive(what="series", wanted=count, limit=max_series)
-            series = [np.empty(0, np.int64)] * slots
-        for slot, numbers in enumerate(series):
-            found[slot].append(numbers)
-    binding = Binding([], [], failures)
-    for slot, parts in enumerate(found):
+    for owner in np.flatnonzero(sizes.sum(axis=0) > max_series).tolist():
+        wanted = int(sizes[:, owner].sum())
+        failures[owner] = QueryTooExpensive(what="series", wanted=wanted, limit=max_series)
+        sizes[:, owner] = 0
+        for parts in found:
+            parts[owner] = np.empty(0, np.int64)
+    binding = Binding([], [], one_row_a_rule(count), failures)
+    for of_slot, parts, counts in zip(selectors, found, sizes, strict=True):
         numbers = np.concatenate(parts)
-        owners = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        named = all(_has_name(of_rule[slot]) for of_rule in selectors)
+        owners = np.repeat(np.arange(count), counts)
         binding.numbers.append(numbers)
-        binding.rows.append(_series_rows(owners, numbers, reader, named=named))
+        binding.rows.append(_series_rows(owners, numbers, reader, named=all(map(_has_name, of_slot))))
     return binding
 
 

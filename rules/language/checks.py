@@ -5,13 +5,19 @@ from __future__ import annotations
 import re2
 
 from rules.language.errors import EvaluationError
-from rules.language.syntax import Call, Expr, RangeSelector, Selector, String
+from rules.language.syntax import Aggregate, Call, Expr, RangeSelector, Selector, String
 
 _ALLOWED = {
     "anchored": ("changes", "delta", "increase", "rate", "resets"),
     "smoothed": ("delta", "increase", "rate"),
 }
 MAX_REGEX_LENGTH = 4096
+
+
+def check_aggregate(aggregate: Aggregate) -> None:
+    """Raise `EvaluationError` for `count_values` into no label."""
+    if aggregate.op == "count_values" and aggregate.parameter and not literal(aggregate.parameter):
+        raise EvaluationError('invalid label name ""')
 
 
 def check_call(call: Call) -> None:

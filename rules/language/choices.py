@@ -1,6 +1,6 @@
-"""Aggregations that keep elements as they are: `topk`, `bottomk`, `limitk`, `limit_ratio`; and `count_values`.
+"""Aggregations that keep elements as they are (`topk` and its kin, `limit_ratio`), and `count_values`.
 
-In: a vector, its groups and the parameter of each rule and step. Out: the same rows, of which fewer are present.
+In: a vector, its grouping, the parameter of each rule and step. Out: the same rows, fewer of them present.
 """
 
 from __future__ import annotations

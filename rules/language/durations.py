@@ -7,6 +7,7 @@ milliseconds once the query is known. Refused: windows that are not positive, di
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from rules.language.errors import EvaluationError
 from rules.language.lexer import Token, TokenStream, number_of, seconds_of
@@ -128,7 +129,7 @@ def _seconds(operand: _Operand, step_s: float, range_s: float) -> float:
         return math.nan
 
 
-_OPERATIONS = {
+_OPERATIONS: dict[str, Callable[[float, float], float]] = {
     "+": lambda left, right: left + right,
     "-": lambda left, right: left - right,
     "*": lambda left, right: left * right,

@@ -20,7 +20,6 @@ from rules.language.evaluate import Evaluator
 from rules.language.frames import EvaluationLimits, QueryRange, Run, Vector, settled
 from rules.language.plan import Plan, ResultKind
 from rules.language.reading import Clock, Layout, demands
-from rules.language.rows import one_row_a_rule
 from rules.language.syntax import RangeSelector, Subquery
 from rules.series.protocols import SeriesReader
 
@@ -119,7 +118,7 @@ def evaluate_range(
     Raises
     ------
     InvalidParameter
-        If the expression is a range vector or a string, the step is not positive, or the end before the start.
+        If the expression is a range vector or a string, the step not positive, or the end before the start.
     EvaluationError, QueryTooExpensive, QueryTimeout
     """
     if plan.kind in {"matrix", "string"}:
@@ -152,7 +151,7 @@ def _prepared(
     times_ms = query.times()
     if len(times_ms) > limits.max_samples:
         raise QueryTooExpensive(what="steps", wanted=len(times_ms), limit=limits.max_samples)
-    binding = bind([plan.selectors], reader, limits.max_series)
+    binding = bind([[matchers] for matchers in plan.selectors], 1, reader, limits.max_series)
     for error in binding.failures.values():
         raise error
     needed = list(demands(plan.shape.root, times_ms, Clock(query, limits)))
@@ -162,7 +161,7 @@ def _prepared(
     if read > limits.max_samples:
         raise QueryTooExpensive(what="samples", wanted=read, limit=limits.max_samples)
     numbers = np.array([plan.numbers], np.float64).reshape(1, len(plan.numbers))
-    run = Run(numbers, [plan.selectors], samples, query, limits)
+    run = Run(numbers, [[matchers] for matchers in plan.selectors], samples, binding.singles, query, limits)
     return Evaluator(run), times_ms
 
 
@@ -171,7 +170,7 @@ def _final(evaluator: Evaluator, plan: Plan, times_ms: Ints) -> Vector:
     root, run = plan.shape.root, evaluator.run
     if plan.kind == "scalar":
         values = evaluator.scalar(root, times_ms)
-        vector = Vector(one_row_a_rule(1), values, np.ones(values.shape, np.bool_))
+        vector = Vector(evaluator.run.singles, values, np.ones(values.shape, np.bool_))
     else:
         vector = settled(evaluator.vector(root, times_ms), run, final=True)
     for error in run.failures.values():

@@ -1,8 +1,8 @@
 """The evaluator: walks a plan once, over all rules of a batch and all steps together.
 
 In: an expression of a plan, steps, and a `Run` with the samples its selectors need. Out: a `Vector`, or for a
-scalar an array of shape (b, t). Refused: per rule, what cannot be computed over these series; for the whole run,
-`QueryTimeout` and `QueryTooExpensive`.
+scalar an array of shape (b, t). Refused: for a rule, what cannot be computed over its series; for the whole
+run, `QueryTimeout` and `QueryTooExpensive`.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -37,27 +39,7 @@ _DURATION_STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2, "^": 3}
 
 def format_expr(expr: Expr) -> str:
     """The canonical text of an expression: one line, no needless parentheses."""
-    match expr:
-        case Number():
-            return format_number(expr.value)
-        case String():
-            return quote(expr.value)
-        case Selector():
-            return _format_selector(expr, "")
-        case RangeSelector():
-            return _format_selector(expr.selector, f"[{_format_duration(expr.window)}]")
-        case Subquery():
-            step = "" if expr.step is None else _format_duration(expr.step)
-            window = f"[{_format_duration(expr.window)}:{step}]"
-            return _inside(expr.expr, _ATOM) + window + _format_modifiers(expr.offset, expr.at)
-        case Call():
-            return f"{expr.function}({', '.join(map(format_expr, expr.arguments))})"
-        case Aggregate():
-            return _format_aggregate(expr)
-        case Negation():
-            return "-" + _inside(expr.expr, UNARY_PRECEDENCE + 1)
-        case Binary():
-            return _format_binary(expr)
+    return _FORMATS[type(expr)](expr)
 
 
 def format_number(value: float) -> str:
@@ -95,6 +77,21 @@ def _strength(expr: Expr) -> int:
 def _inside(expr: Expr, weakest: int) -> str:
     text = format_expr(expr)
     return text if _strength(expr) >= weakest else f"({text})"
+
+
+def _format_range_selector(expr: RangeSelector) -> str:
+    assert isinstance(expr.selector, Selector)
+    return _format_selector(expr.selector, f"[{_format_duration(expr.window)}]")
+
+
+def _format_subquery(expr: Subquery) -> str:
+    step = "" if expr.step is None else _format_duration(expr.step)
+    window = f"[{_format_duration(expr.window)}:{step}]"
+    return _inside(expr.expr, _ATOM) + window + _format_modifiers(expr.offset, expr.at)
+
+
+def _format_call(expr: Call) -> str:
+    return f"{expr.function}({', '.join(map(format_expr, expr.arguments))})"
 
 
 def _format_binary(expr: Binary) -> str:
@@ -135,7 +132,7 @@ def _format_names(names: tuple[str, ...]) -> str:
     return ", ".join(name if _LABEL.fullmatch(name) else quote(name) for name in names)
 
 
-def _format_selector(selector: Selector, window: str) -> str:
+def _format_selector(selector: Selector, window: str = "") -> str:
     name, matchers = "", list(selector.matchers)
     named = [matcher for matcher in matchers if matcher.name == METRIC_NAME]
     if len(named) == 1 and named[0].op is MatchOp.EQUAL and _is_plain_name(named[0].value):
@@ -191,10 +188,23 @@ def _format_operand(operand: DurationOperation | float, weakest: int = 0) -> str
 
 
 def format_value(value: float) -> str:
-    """A value as Prometheus writes it into labels and JSON: the fewest digits that give it back, no exponent."""
+    """A value as Prometheus writes it into labels and JSON: the fewest digits that give it back."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     text = np.format_float_positional(value, trim="-")
     return str(text)
+
+
+_FORMATS: dict[type, Callable[[Any], str]] = {
+    Number: lambda expr: format_number(expr.value),
+    String: lambda expr: quote(expr.value),
+    Selector: _format_selector,
+    RangeSelector: _format_range_selector,
+    Subquery: _format_subquery,
+    Call: _format_call,
+    Aggregate: _format_aggregate,
+    Negation: lambda expr: "-" + _inside(expr.expr, UNARY_PRECEDENCE + 1),
+    Binary: _format_binary,
+}

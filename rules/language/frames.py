@@ -1,12 +1,12 @@
 """What travels between operations: vectors over steps, windows over samples, and the state of one run.
 
-A run evaluates one plan for a *batch* of rules of the same shape. Scalars have a row a rule, vectors have rows of
-all rules, windows have a row a series; a single query is a batch of one.
+A run evaluates one plan for a *batch* of rules of the same shape. Scalars have a row a rule, vectors rows
+of all rules, windows a row a series; a single query is a batch of one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -149,9 +149,11 @@ class Run:
     numbers
         Shape (b, k). The literal numbers of each rule.
     selectors
-        For each rule the matchers of each of its selectors.
+        For each selector the matchers of each rule.
     slots
         For each selector the samples that the store gave.
+    singles
+        One row without labels for each rule.
     failures
         By rule, the first error it met. The others go on; what a failed rule computes is thrown away.
     had_data, samples_read
@@ -159,8 +161,9 @@ class Run:
     """
 
     numbers: Floats
-    selectors: list[tuple[tuple[Matcher, ...], ...]]
+    selectors: Sequence[Sequence[tuple[Matcher, ...]]]
     slots: list[Samples]
+    singles: Rows
     query: QueryRange
     limits: EvaluationLimits
     notes: Notes = field(default_factory=Notes)

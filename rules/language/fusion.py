@@ -1,7 +1,7 @@
 """Many rules at one time: the live tick. In: plans, a reader, a time. Out: all results together, columnar.
 
-Rules of one shape are one batch and evaluated as one expression; all batches share one read of the store (one for
-each class of window length). What depends on the set of series alone is made once for each generation of the
+Rules of one shape are one batch and evaluated as one expression; all batches share one read of the store (one
+a class of window length). What depends on the set of series alone is made once for each generation of the
 store: a quiet tick is arithmetic. A rule that fails is recorded and disturbs no other.
 """
 
@@ -35,8 +35,8 @@ class ShardResult:
     Attributes
     ----------
     rule, values, fingerprints
-        Shape (h,). For each element the rule it belongs to, in order of rules, its value, and the fingerprint of its
-        label set without the metric name.
+        Shape (h,). For each element its rule (ascending), its value, and the fingerprint of its label set
+        without the metric name.
     had_data
         Shape (r,). Whether any selector of the rule saw a sample.
     samples_read
@@ -145,12 +145,13 @@ class _Batch:
         self._shape = shape
         self._rules = rules
         self._numbers = np.array([plan.numbers for plan in plans], np.float64)
-        self._selectors = [plan.selectors for plan in plans]
-        self.binding = Binding([], [])
+        slots = len(plans[0].selectors)
+        self._selectors = [[plan.selectors[slot] for plan in plans] for slot in range(slots)]
+        self.binding = Binding([], [], one_row_a_rule(len(plans)))
 
     def bind(self, source: _Source, limits: EvaluationLimits) -> None:
         """Resolve the selectors of all rules."""
-        self.binding = bind(self._selectors, source, limits.max_series)
+        self.binding = bind(self._selectors, len(self._numbers), source, limits.max_series)
 
     def demands(self, clock: Clock) -> list[Demand]:
         """What the batch needs from the store at this tick."""
@@ -158,7 +159,7 @@ class _Batch:
 
     def evaluate(self, samples: list[Samples], query: QueryRange, limits: EvaluationLimits) -> _Outcome:
         """All rules of the batch; one by one if together they are too much."""
-        run = Run(self._numbers, self._selectors, samples, query, limits)
+        run = Run(self._numbers, self._selectors, samples, self.binding.singles, query, limits)
         run.failures.update(self.binding.failures)
         self._refuse_large_reads(run)
         try:
@@ -186,7 +187,7 @@ class _Batch:
                 vector = settled(evaluator.vector(root, times_ms), run, final=True)
             elif self._shape.kind == "scalar":
                 values = evaluator.scalar(root, times_ms)
-                vector = Vector(one_row_a_rule(run.size), values, np.ones(values.shape, np.bool_))
+                vector = Vector(run.singles, values, np.ones(values.shape, np.bool_))
             else:
                 raise EvaluationError(f"a rule takes an instant vector or a scalar, not a {self._shape.kind}")
         holding = np.flatnonzero(vector.present[:, 0])
@@ -197,7 +198,7 @@ class _Batch:
 
     def _apart(self, run: Run) -> _Outcome:
         """Each rule by itself, so that one that is too large fails alone."""
-        holding, values, parts = [], [], []
+        values, parts = [], []
         for owner in range(run.size):
             alone = _alone(run, owner)
             if owner in run.failures:
@@ -207,7 +208,8 @@ class _Batch:
             except PlatformError as error:
                 run.fail(owner, error)
                 continue
-            run.failures.update({owner: error for error in alone.failures.values()})
+            if alone.failures:
+                run.fail(owner, alone.failures[0])
             run.samples_read[owner], run.had_data[owner] = alone.samples_read[0], alone.had_data[0]
             taken = outcome.rows.taken(outcome.holding)
             taken.owners = np.full(len(taken), owner)
@@ -232,7 +234,14 @@ def _alone(run: Run, owner: int) -> Run:
             Samples(rows, samples.starts[mine], samples.stops[mine], samples.times_ms, samples.values)
         )
     numbers = run.numbers[owner : owner + 1]
-    return Run(numbers, [run.selectors[owner]], slots, run.query, run.limits)
+    return Run(
+        numbers,
+        [[of_slot[owner]] for of_slot in run.selectors],
+        slots,
+        one_row_a_rule(1),
+        run.query,
+        run.limits,
+    )
 
 
 def _gathered(outcomes: Sequence[_Outcome], count: int) -> ShardResult:
@@ -253,7 +262,8 @@ def _gathered(outcomes: Sequence[_Outcome], count: int) -> ShardResult:
     batch, row = batch[order], row[order]
 
     def label_sets(element: int) -> LabelSet:
-        return outcomes[batch[element]].rows.final_labels(int(row[element]))
+        rows: Rows = outcomes[batch[element]].rows
+        return rows.final_labels(int(row[element]))
 
     return ShardResult(rule[order], values[order], prints[order], had_data, samples_read, errors, label_sets)
 

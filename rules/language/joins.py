@@ -1,8 +1,8 @@
 """Binary operations between two vectors. In: both sides and how they match. Out: one vector.
 
-Refused, for the rule it happens in: several elements on a side that must be unique, and results that would have
-equal label sets. In what follows `many` is the side that may have several elements a match and `one` the other;
-one-to-one matching takes the left side for `many`.
+Refused, for the rule it happens in: several elements on a side that must be unique, and results that would
+have equal label sets. In what follows `many` is the side that may have several elements a match and `one` the
+other; one-to-one matching takes the left side for `many`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def join(operation: Binary, left: Vector, right: Vector, run: Run) -> Vector:
 class _Pairs:
     """Elements that meet, or that meet a fill value.
 
-    `origin` is the row of the many side that a result row comes from, or for a filled many side one of its group.
+    `origin` is the row of the many side that a result row comes from. Rows whose many side is filled in stand
+    for no row; theirs is not used.
     """
 
     rows: Rows
@@ -80,8 +81,9 @@ class _Pairs:
     @classmethod
     def appended(cls, parts: Sequence[_Pairs]) -> _Pairs:
         """All pairs one after the other."""
+        rows = [part.rows for part in parts]
         return cls(
-            concatenated([part.rows for part in parts]),
+            rows[0].memo(("appended", *rows), lambda: concatenated(rows)),
             np.concatenate([part.origin for part in parts]),
             np.concatenate([part.many for part in parts]),
             np.concatenate([part.one for part in parts]),
@@ -152,29 +154,47 @@ def _result_rows(
 
 
 def _filled(operation: Binary, many: Vector, one: Vector, groups: Signatures) -> list[_Pairs]:
-    """Elements that meet none, paired with the value that stands for the missing side."""
+    """Elements that meet none, paired with the value that stands for the missing side.
+
+    As in Prometheus, `fill_left` stands for the many side, also where `group_right` makes that the right one.
+    """
     matching = operation.matching
     assert matching is not None
     parts: list[_Pairs] = []
-    keep = kept_labels(matching)
-    label = result_labels(matching, keeps_name=operation.op in COMPARISONS)
     if matching.fill_right is not None:
         alone = ~(group_presence(groups.right, one.present, groups.count) > 0)[groups.left]
-        rows = many.rows.relabelled(lambda: [label(labels, keep(labels)) for labels in many.rows.label_sets])
+        rows = _filled_rows(many.rows, operation, has_many=True)
         filler = np.full_like(many.values, matching.fill_right)
         origin = np.arange(len(many.rows))
-        parts.append(_Pairs(_flagged(rows, operation), origin, many.values, filler, many.present & alone))
+        parts.append(_Pairs(rows, origin, many.values, filler, many.present & alone))
     if matching.fill_left is not None:
         alone = ~(group_presence(groups.left, many.present, groups.count) > 0)[groups.right]
-        rows = one.rows.relabelled(lambda: [label(keep(labels), labels) for labels in one.rows.label_sets])
+        rows = _filled_rows(one.rows, operation, has_many=False)
         filler = np.full_like(one.values, matching.fill_left)
         origin = np.zeros(len(one.rows), np.int64)
-        parts.append(_Pairs(_flagged(rows, operation), origin, filler, one.values, one.present & alone))
+        parts.append(_Pairs(rows, origin, filler, one.values, one.present & alone))
     return parts
 
 
-def _flagged(rows: Rows, operation: Binary) -> Rows:
-    return rows.dropped() if operation.return_bool else rows
+def _filled_rows(rows: Rows, operation: Binary, *, has_many: bool) -> Rows:
+    """Rows of the result where one side is missing: it has the matching labels of the other."""
+    matching = operation.matching
+    assert matching is not None
+    keep = kept_labels(matching)
+    label = result_labels(matching, keeps_name=operation.op in COMPARISONS)
+
+    def make() -> Sequence[LabelSet]:
+        if has_many:
+            return [label(labels, keep(labels)) for labels in rows.label_sets]
+        return [label(keep(labels), labels) for labels in rows.label_sets]
+
+    def derive() -> Rows:
+        made = rows.relabelled(make)
+        return made.dropped() if operation.return_bool else made
+
+    return rows.memo(
+        ("filled", matching, operation.op in COMPARISONS, operation.return_bool, has_many), derive
+    )
 
 
 def _computed(operation: Binary, pairs: _Pairs, *, swapped: bool) -> Vector:
@@ -217,7 +237,7 @@ def _owners_of_groups(rows: Rows, groups: Ints, count: int) -> Ints:
 
 
 def _refuse_equal_results(pairs: _Pairs, matching: Matching, run: Run) -> None:
-    """Fail rules that would have equal label sets among what meets, whether a comparison then keeps it or not."""
+    """Fail rules that would have equal label sets among what meets, even if a comparison drops it then."""
     equals = pairs.rows.equals(final=False)
     if equals is None:
         return

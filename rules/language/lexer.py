@@ -1,4 +1,4 @@
-"""Text to tokens. In: the text of an expression. Out: tokens with offsets. Refused: what is no token at all."""
+"""Text to tokens. In: the text of an expression. Out: tokens with offsets. Refused: what begins no token."""
 
 from __future__ import annotations
 
@@ -18,13 +18,10 @@ _NUMBER = (
 _STRING = r"(?P<string>\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`[^`]*`)"
 _OP = r"(?P<op>==|!=|<=|>=|=~|!~|</|>/|[-+*/%^(){}\[\],=<>@:])"
 _BLANK = r"(?P<blank>[ \t\r\n]+|#[^\n]*)"
-_OUTSIDE = re.compile(
-    "|".join([_BLANK, r"(?P<name>[A-Za-z_:][\w:]*)", _DURATION, _NUMBER, _STRING, _OP]), re.ASCII
-)
+_REST = f"{_DURATION}|{_NUMBER}|{_STRING}|{_OP}"
+_OUTSIDE = re.compile(rf"{_BLANK}|(?P<name>[A-Za-z_:][\w:]*)|{_REST}", re.ASCII)
 # Between brackets a colon separates window from step, so it is never part of a name.
-_IN_BRACKETS = re.compile(
-    "|".join([_BLANK, r"(?P<name>[A-Za-z_]\w*)", _DURATION, _NUMBER, _STRING, _OP]), re.ASCII
-)
+_IN_BRACKETS = re.compile(rf"{_BLANK}|(?P<name>[A-Za-z_]\w*)|{_REST}", re.ASCII)
 
 _ESCAPE = re.compile(
     rb"\\(?:x([0-9a-fA-F]{2})|([0-7]{3})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([abfnrtv\\'\"])|(.|$))",
@@ -86,7 +83,7 @@ def _why_not(text: str, position: int) -> str:
 
 
 def number_of(word: str) -> float:
-    """The value of a number token: decimal, exponent, hexadecimal, underscores between digits, a leading-zero octal."""
+    """The value of a number token: decimal, hexadecimal, or octal after a zero; underscores mean nothing."""
     plain = word.replace("_", "")
     if plain[:2] in {"0x", "0X"}:
         return float(int(plain, 16))
@@ -150,6 +147,10 @@ class TokenStream:
     def after_next(self) -> Token:
         """The token after it; the last token is followed by itself."""
         return self._tokens[min(self._at + 1, len(self._tokens) - 1)]
+
+    def at_end(self) -> bool:
+        """Whether all tokens are read."""
+        return self.next.kind == "end"
 
     def read(self) -> Token:
         """The next token, which is consumed unless it is the end."""

@@ -1,4 +1,4 @@
-"""Which elements of two vectors belong together. In: rows of both sides. Out: signatures, shared by the sides.
+"""Which elements of two vectors belong together. In: rows of both sides. Out: their match groups.
 
 Signatures depend on label sets alone, so they are made once a generation and remembered by the left rows.
 """
@@ -51,11 +51,10 @@ def _make_signatures(left: Rows, right: Rows, matching: Matching) -> Signatures:
     for rows in (left, right):
         keys = match_keys(rows, matching)
         sides.append(np.array([seen.setdefault(key, len(seen)) for key in keys], np.int64))
-    right_row: Ints | None = np.full(len(seen), -1, np.int64)
+    right_row: Ints | None = None
     if len(np.unique(sides[1])) == len(right):
+        right_row = np.full(len(seen), -1, np.int64)
         right_row[sides[1]] = np.arange(len(right))
-    else:
-        right_row = None
     left_unique = len(np.unique(sides[0])) == len(left)
     return Signatures(sides[0], sides[1], len(seen), right_row, left_unique)
 

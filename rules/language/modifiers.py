@@ -1,4 +1,4 @@
-"""Windows and modifiers put on expressions. In: an expression. Out: it, modified. Refused: where they do not apply."""
+"""Windows and modifiers. In: an expression. Out: it, modified. Refused: where they do not apply."""
 
 from __future__ import annotations
 
@@ -46,9 +46,11 @@ def subquery(expr: Expr, window: Duration, step: Duration | None) -> Subquery:
 def with_offset(expr: Expr, offset: Duration) -> Expr:
     """`expr offset …`."""
     match expr:
-        case RangeSelector():
-            return replace(expr, selector=_shifted(expr.selector, offset))
-        case Selector() | Subquery():
+        case RangeSelector(selector=Selector() as selector):
+            return replace(expr, selector=_shifted(selector, offset))
+        case Selector():
+            return _shifted(expr, offset)
+        case Subquery():
             return _shifted(expr, offset)
     raise TypeMismatch(_ONLY_AFTER_SELECTORS.format("offset"))
 
@@ -62,9 +64,11 @@ def _shifted(expr: _Pinnable, offset: Duration) -> _Pinnable:
 def with_at(expr: Expr, at: AtModifier) -> Expr:
     """`expr @ …`."""
     match expr:
-        case RangeSelector():
-            return replace(expr, selector=_pinned(expr.selector, at))
-        case Selector() | Subquery():
+        case RangeSelector(selector=Selector() as selector):
+            return replace(expr, selector=_pinned(selector, at))
+        case Selector():
+            return _pinned(expr, at)
+        case Subquery():
             return _pinned(expr, at)
     raise TypeMismatch(_ONLY_AFTER_SELECTORS.format("@"))
 
@@ -78,8 +82,8 @@ def _pinned(expr: _Pinnable, at: AtModifier) -> _Pinnable:
 def with_extension(expr: Expr, extension: Extension) -> Expr:
     """`expr anchored` or `expr smoothed`."""
     match expr:
-        case RangeSelector():
-            return replace(expr, selector=_extended(expr.selector, extension))
+        case RangeSelector(selector=Selector() as selector):
+            return replace(expr, selector=_extended(selector, extension))
         case Selector():
             return _extended(expr, extension)
         case Subquery():

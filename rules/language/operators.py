@@ -1,4 +1,4 @@
-"""Arithmetic and comparison, element by element. In: arrays that broadcast. Out: values, or what the comparison says."""
+"""Arithmetic and comparison by element. In: arrays that broadcast. Out: values, or what holds."""
 
 from __future__ import annotations
 

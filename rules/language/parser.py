@@ -1,14 +1,15 @@
-"""Text to tree. In: a PromQL expression. Out: its `Expr`. Refused: what is too long, too deep or no expression.
+"""Text to tree. In: a PromQL expression. Out: its `Expr`. Refused: what is too long, too deep, or malformed.
 
-A parser of our own, by operator precedence: the `promql-parser` package knows neither duration expressions nor
-`anchored` and `smoothed`, crashes on deep nesting and gives no positions (docs/decisions/0001). It knows the
-grammar of Prometheus 3 with its experimental parts; native histograms are refused.
+A parser of our own, by operator precedence: the `promql-parser` package knows neither duration expressions
+nor `anchored` and `smoothed`, crashes on deep nesting and gives no positions (docs/decisions/0001). It knows
+the grammar of Prometheus 3 with its experimental parts; native histograms are refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from rules.language import types
@@ -63,10 +64,10 @@ class _Parser:
 
     def whole(self) -> Expr:
         tokens = self._tokens
-        if tokens.next.kind == "end":
+        if tokens.at_end():
             raise tokens.error("no expression found in input", tokens.next)
         expr = self._expression(0)
-        if tokens.next.kind != "end":
+        if not tokens.at_end():
             tokens.refuse("expression")
         return expr
 
@@ -117,12 +118,8 @@ class _Parser:
 
     def _primary(self, token: Token) -> Expr:
         tokens = self._tokens
-        if token.kind == "number":
-            return Number(number_of(tokens.read().text))
-        if token.kind == "duration":
-            return Number(seconds_of(tokens.read().text))
-        if token.kind == "string":
-            return String(unquote(tokens.read(), tokens.text))
+        if token.kind in {"number", "duration", "string"}:
+            return self._literal(tokens.read())
         if tokens.read_op("("):
             inner = self._expression(0)
             tokens.expect_op(")", "parentheses")
@@ -132,6 +129,11 @@ class _Parser:
         if token.kind == "name" and token.keyword not in _RESERVED:
             return self._named(token)
         return tokens.refuse("expression")
+
+    def _literal(self, token: Token) -> Expr:
+        if token.kind == "string":
+            return String(unquote(token, self._tokens.text))
+        return Number(number_of(token.text) if token.kind == "number" else seconds_of(token.text))
 
     def _named(self, token: Token) -> Expr:
         tokens, following = self._tokens, self._tokens.after_next
@@ -196,15 +198,13 @@ class _Parser:
             if tokens.read_op("["):
                 expr = self._windowed(expr, token)
             elif tokens.read_keyword("offset"):
-                offset = parse_offset(tokens)
-                expr = self._checked(start, lambda e=expr, o=offset: with_offset(e, o))
+                expr = self._checked(start, partial(with_offset, expr, parse_offset(tokens)))
             elif tokens.read_op("@"):
-                at = read_at(tokens)
-                expr = self._checked(start, lambda e=expr, a=at: with_at(e, a))
+                expr = self._checked(start, partial(with_at, expr, read_at(tokens)))
             elif tokens.read_keyword("anchored"):
-                expr = self._checked(start, lambda e=expr: with_extension(e, "anchored"))
+                expr = self._checked(start, partial(with_extension, expr, "anchored"))
             elif tokens.read_keyword("smoothed"):
-                expr = self._checked(start, lambda e=expr: with_extension(e, "smoothed"))
+                expr = self._checked(start, partial(with_extension, expr, "smoothed"))
             else:
                 return expr
 

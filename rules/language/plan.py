@@ -1,38 +1,37 @@
-"""Expression to plan. In: text. Out: an immutable `Plan`. Refused: what `parser` refuses, and what cannot work
-whatever the series are (a bad regular expression in `label_replace`, `anchored` where it has no meaning).
+"""Expression to plan. In: text. Out: an immutable `Plan`. Refused: what `parser` refuses, and what cannot
+work whatever the series are (a bad regular expression in `label_replace`, `anchored` out of place).
 
-A plan has a *shape*, shared by all plans of that structure, and its own numbers and matchers. So 100,000 rules
-`metric_i > c` are one shape, and each costs its name and its number.
+A plan has a *shape*, shared by all plans of that structure, and its own numbers and matchers. So 100,000
+rules `metric_i > c` are one shape, and each costs its name and its number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 from weakref import WeakValueDictionary
 
 from alertsite.core.labels import METRIC_NAME, Matcher, MatchOp
-from rules.language.checks import check_call
+from rules.language.checks import check_aggregate, check_call
 from rules.language.durations import resolve
 from rules.language.functions.info import info_matchers, info_modifiers
 from rules.language.parser import DEFAULT_LIMITS, ParseLimits, parse
 from rules.language.syntax import (
     Aggregate,
-    Binary,
     Call,
     Duration,
     Expr,
-    Negation,
     Number,
     Parameter,
     RangeSelector,
     Selector,
     Slot,
-    String,
     Subquery,
     ValueType,
+    children,
+    with_children,
 )
 from rules.language.types import type_of
 
@@ -142,10 +141,6 @@ def _shared(matcher: Matcher) -> Matcher:
 
 def _abstract(expr: Expr, numbers: list[float], selectors: list[Matchers]) -> Expr:
     """The expression with its numbers and matchers moved to the lists."""
-
-    def inside(part: Expr) -> Expr:
-        return _abstract(part, numbers, selectors)
-
     match expr:
         case Number():
             numbers.append(expr.value)
@@ -153,20 +148,11 @@ def _abstract(expr: Expr, numbers: list[float], selectors: list[Matchers]) -> Ex
         case Selector():
             selectors.append(tuple(map(_shared, expr.matchers)))
             return Slot(len(selectors) - 1, expr.offset, expr.at, expr.extension)
-        case RangeSelector():
-            slot = inside(expr.selector)
-            assert isinstance(slot, Slot)
-            return RangeSelector(slot, expr.window)
         case Call():
             return _abstract_call(expr, numbers, selectors)
         case Aggregate():
-            parameter = None if expr.parameter is None else inside(expr.parameter)
-            return replace(expr, expr=inside(expr.expr), parameter=parameter)
-        case Binary():
-            return replace(expr, left=inside(expr.left), right=inside(expr.right))
-        case Negation() | Subquery():
-            return replace(expr, expr=inside(expr.expr))
-    return expr
+            check_aggregate(expr)
+    return with_children(expr, [_abstract(part, numbers, selectors) for part in children(expr)])
 
 
 def _abstract_call(expr: Call, numbers: list[float], selectors: list[Matchers]) -> Expr:
@@ -203,20 +189,3 @@ def _windows(expr: Expr, owner: Plan, reach_ms: int, offset_ms: int) -> Iterator
 
 def _known(duration: Duration) -> int:
     return resolve(duration, step_s=0.0, range_s=0.0, positive=False)
-
-
-def children(expr: Expr) -> tuple[Expr, ...]:
-    """The expressions directly inside an expression."""
-    match expr:
-        case Call():
-            return expr.arguments
-        case Aggregate():
-            return (expr.expr,) if expr.parameter is None else (expr.parameter, expr.expr)
-        case Binary():
-            return (expr.left, expr.right)
-        case Negation() | Subquery():
-            return (expr.expr,)
-        case RangeSelector():
-            return (expr.selector,)
-        case Number() | String() | Selector() | Parameter() | Slot():
-            return ()

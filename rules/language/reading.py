@@ -1,8 +1,8 @@
-"""What a plan reads, and reading it. In: a plan's root and the query's steps. Out: for each selector its samples.
+"""What a plan reads, and reading it. In: a plan's root, the query's steps. Out: the samples of each selector.
 
-All selectors of all rules are read together: one read of the store for each time window that they need. Windows of
-nearly the same length count as one, very different ones do not, lest one rule over a month make a thousand rules
-over five minutes read a month.
+All selectors of all rules are read together: one read of the store for each time window that they need.
+Windows of nearly the same length count as one, very different ones do not, lest one rule over a month make a
+thousand rules over five minutes read a month.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import numpy as np
 from alertsite.core.samples import Columns, Ints, is_stale
 from rules.language.durations import resolve
 from rules.language.frames import EvaluationLimits, QueryRange, Samples
-from rules.language.plan import children
 from rules.language.rows import Rows
-from rules.language.syntax import AtModifier, Call, Duration, Expr, RangeSelector, Slot, Subquery
+from rules.language.syntax import AtModifier, Call, Duration, Expr, RangeSelector, Slot, Subquery, children
 from rules.series.protocols import SeriesReader
 
 _SHORT_MS = 900_000
@@ -103,7 +102,7 @@ class Request:
 
 
 class Layout:
-    """Which requests are read together, and where their series lie in the read. Kept while these do not change."""
+    """Which requests are read together, and where their series lie in the read."""
 
     def __init__(self, requests: Sequence[Request], moment_ms: int) -> None:
         groups: dict[tuple[int, int], list[int]] = {}

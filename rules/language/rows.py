@@ -1,14 +1,13 @@
 """Who the rows of a frame are: to which rule each belongs, and its label set.
 
-Rows depend on which series a selector found, not on their samples. So they live as long as the store's
-generation, remember what was derived from them (`memo`), and a tick does arithmetic alone. Label sets are made
+Rows depend on which series a selector found, not on their samples. So they live as long as the generation of
+the store, remember what was derived from them (`memo`), and a tick does arithmetic alone. Label sets are made
 when something asks for them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +18,9 @@ from alertsite.core.samples import Bools, Ints
 METADATA_LABELS = frozenset({METRIC_NAME, "__type__", "__unit__"})
 """What goes when a result is no longer the metric it came from."""
 
+_MEMO_SIZE = 32
+"""More than any plan derives from one set of rows. Rows that depend on values come anew each tick; what was
+derived together with them must not pile up."""
 _Derived = TypeVar("_Derived")
 
 
@@ -73,8 +75,10 @@ class Rows:
         return without_metadata(labels) if self.drops[row] else labels
 
     def memo(self, key: Hashable, make: Callable[[], _Derived]) -> _Derived:
-        """What `make` made for this key the first time."""
+        """What `make` made for this key the first time, or since so much was made that all was forgotten."""
         if key not in self._memo:
+            if len(self._memo) >= _MEMO_SIZE:
+                self._memo.clear()
             self._memo[key] = make()
         derived: _Derived = self._memo[key]
         return derived
@@ -169,7 +173,6 @@ def concatenated(parts: Sequence[Rows], *, distinct: bool = False) -> Rows:
     )
 
 
-@lru_cache(maxsize=256)
 def one_row_a_rule(count: int) -> Rows:
     """One row without labels for each rule."""
     return Rows(np.arange(count), lambda: [()] * count, distinct=True, one_metric=True)

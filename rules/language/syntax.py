@@ -8,7 +8,8 @@ where they depend on the step or range of the query.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from alertsite.core.labels import Matcher
@@ -25,7 +26,7 @@ class ValueType(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class DurationOperation:
-    """A duration known only with the query: `op` is an arithmetic operator, `step`, `range`, `min_of` or `max_of`.
+    """A duration known only with the query: an arithmetic operator, `step`, `range`, `min_of` or `max_of`.
 
     Numbers among the operands are seconds.
     """
@@ -198,3 +199,36 @@ PARAMETRIC_AGGREGATIONS = {
 AGGREGATIONS = frozenset(
     {"sum", "avg", "count", "min", "max", "group", "stddev", "stdvar"} | PARAMETRIC_AGGREGATIONS.keys()
 )
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """The expressions directly inside an expression."""
+    match expr:
+        case Call():
+            return expr.arguments
+        case Aggregate():
+            return (expr.expr,) if expr.parameter is None else (expr.parameter, expr.expr)
+        case Binary():
+            return (expr.left, expr.right)
+        case Negation() | Subquery():
+            return (expr.expr,)
+        case RangeSelector():
+            return (expr.selector,)
+    return ()
+
+
+def with_children(expr: Expr, parts: Sequence[Expr]) -> Expr:
+    """The expression with other expressions inside, in the order of `children`."""
+    match expr:
+        case Call():
+            return replace(expr, arguments=tuple(parts))
+        case Aggregate():
+            return replace(expr, expr=parts[-1], parameter=parts[0] if len(parts) > 1 else None)
+        case Binary():
+            return replace(expr, left=parts[0], right=parts[1])
+        case Negation() | Subquery():
+            return replace(expr, expr=parts[0])
+        case RangeSelector():
+            assert isinstance(parts[0], Selector | Slot)
+            return replace(expr, selector=parts[0])
+    return expr

@@ -34,15 +34,18 @@ class TypeMismatch(Exception):
     """Parts that do not fit together; the message is Prometheus's."""
 
 
+_LEAF_TYPES: dict[type, ValueType] = {
+    Number: ValueType.SCALAR,
+    Parameter: ValueType.SCALAR,
+    String: ValueType.STRING,
+    RangeSelector: ValueType.MATRIX,
+    Subquery: ValueType.MATRIX,
+}
+
+
 def type_of(expr: Expr) -> ValueType:
     """The type of an expression's value."""
     match expr:
-        case Number() | Parameter():
-            return ValueType.SCALAR
-        case String():
-            return ValueType.STRING
-        case RangeSelector() | Subquery():
-            return ValueType.MATRIX
         case Call():
             return SIGNATURES[expr.function].returns
         case Negation():
@@ -50,8 +53,7 @@ def type_of(expr: Expr) -> ValueType:
         case Binary(matching=None):
             scalars = type_of(expr.left) is type_of(expr.right) is ValueType.SCALAR
             return ValueType.SCALAR if scalars else ValueType.VECTOR
-        case _:
-            return ValueType.VECTOR
+    return _LEAF_TYPES.get(type(expr), ValueType.VECTOR)
 
 
 def expect_type(expr: Expr, wanted: ValueType, context: str) -> None:
@@ -158,12 +160,13 @@ def expect_signable(expr: Expr) -> None:
     found = type_of(expr)
     if found not in {ValueType.SCALAR, ValueType.VECTOR}:
         raise TypeMismatch(
-            f'unary expression only allowed on expressions of type scalar or instant vector, got "{found.value}"'
+            "unary expression only allowed on expressions of type scalar or instant vector, "
+            f'got "{found.value}"'
         )
 
 
 def selector(selected: Selector) -> Selector:
-    """A selector with at least one matcher that does not accept the empty string, lest it select everything."""
+    """A selector with a matcher that does not accept the empty string, lest it select everything."""
     if all(matcher.matches("") for matcher in selected.matchers):
         raise TypeMismatch("vector selector must contain at least one non-empty matcher")
     return selected

@@ -11,7 +11,7 @@ import math
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,11 @@ from rules.series.backends.memory import MemorySeries
 from rules.series.limits import SeriesLimits
 from rules.series.protocols import SampleBatch
 
-SHARED = Path(os.environ.get("ALERTSITE_SHARED", Path(__file__).parents[2].parent / "shared"))
+SHARED = Path(
+    os.environ.get(  # noqa: TID251 # where test data lies is no setting of the product
+        "ALERTSITE_SHARED", Path(__file__).parents[2].parent / "shared"
+    )
+)
 PACKS = ("visible_cases", "visible_rules_eval", "visible_compliance_eval")
 RELATIVE_TOLERANCE = 1e-6
 WIDE = SeriesLimits(lateness_ms=10**15, future_ms=10**15)
@@ -37,8 +41,9 @@ class Case:
     """One expression over one group's series."""
 
     id: str
-    loads: tuple[dict[str, Any], ...]
-    content: dict[str, Any]
+    group: tuple[str, int]
+    loads: tuple[dict[str, Any], ...] = field(compare=False)
+    content: dict[str, Any] = field(compare=False)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -52,7 +57,12 @@ def read_pack(name: str) -> list[Case]:
         return []
     groups = json.loads(path.read_text())["groups"]
     return [
-        Case(f"{name}/{case['id']}/{index}", tuple(group["loads"][: case["after_load"]]), case)
+        Case(
+            f"{name}/{case['id']}/{index}",
+            (group["id"], case["after_load"]),
+            tuple(group["loads"][: case["after_load"]]),
+            case,
+        )
         for group in groups
         for index, case in enumerate(group["cases"])
     ]
@@ -105,10 +115,7 @@ def append(
 
 def expected_series(case: dict[str, Any]) -> list[tuple[LabelSet, list[np.float64 | None]]]:
     """Label sets and values, one a step, that the case asks for."""
-    found = []
-    for series in case["expect"]["series"]:
-        found.append((label_set(series["labels"]), expand(series["values"])))
-    return found
+    return [(label_set(series["labels"]), expand(series["values"])) for series in case["expect"]["series"]]
 
 
 def close(found: float, wanted: float) -> bool:
@@ -141,5 +148,5 @@ def differences(
         for step, (one, other) in enumerate(zip(padded, have, strict=False)):
             if (one is None) != (other is None) or (one is not None and not close(other, float(one))):
                 yield f"{labels} step {step}: wanted {one}, found {other}"
-    for labels in by_labels:
-        yield f"unexpected {labels}: {by_labels[labels]}"
+    for labels, extra in by_labels.items():
+        yield f"unexpected {labels}: {extra}"

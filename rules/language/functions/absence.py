@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from alertsite.core.labels import METRIC_NAME, LabelSet, Matcher, MatchOp, label_set
 from alertsite.core.samples import Bools, Floats
 from rules.language.frames import Run, Vector
 from rules.language.matching import group_presence
-from rules.language.rows import Rows, one_row_a_rule
+from rules.language.rows import Rows
 
 
 def absent(asked: Rows, present: Bools, slot: int | None, run: Run) -> Vector:
@@ -24,16 +22,17 @@ def absent(asked: Rows, present: Bools, slot: int | None, run: Run) -> Vector:
         The selector whose absence is asked, or None for any other expression.
     """
     missing = group_presence(asked.owners, present, run.size) == 0
-    rows = asked.memo(("absent", slot), lambda: _absent_rows(slot, run.selectors))
+    rows = asked.memo(("absent", slot), lambda: _absent_rows(slot, run))
     return Vector(rows, np.ones(missing.shape), missing)
 
 
-def _absent_rows(slot: int | None, selectors: Sequence[tuple[tuple[Matcher, ...], ...]]) -> Rows:
+def _absent_rows(slot: int | None, run: Run) -> Rows:
     if slot is None:
-        return one_row_a_rule(len(selectors))
+        return run.singles
+    asked_for = run.selectors[slot]
     return Rows(
-        np.arange(len(selectors)),
-        lambda: [_asked_for(of_rule[slot]) for of_rule in selectors],
+        np.arange(run.size),
+        lambda: [_asked_for(matchers) for matchers in asked_for],
         distinct=True,
         one_metric=True,
     )

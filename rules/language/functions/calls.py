@@ -1,4 +1,4 @@
-"""Function calls. In: a call of a plan, and the evaluator that knows its arguments. Out: a vector or a scalar."""
+"""Function calls. In: a call of a plan, and the evaluator of its arguments. Out: a vector or a scalar."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from rules.language.functions.over_time import (
     WINDOW_FUNCTIONS,
     predict_linear,
 )
-from rules.language.rows import one_row_a_rule
 from rules.language.syntax import Call, Expr, RangeSelector, Slot, Subquery
 
 
@@ -46,7 +45,7 @@ class Evaluates(Protocol):
         """The windows of a range selector or subquery."""
 
     def latest(self, slot: Slot, samples: Samples, times_ms: Ints) -> tuple[Ints, Bools]:
-        """Shape (n, t) each. Position of the sample that an instant selector sees, and whether it sees one."""
+        """Shape (n, t) each. Position of the sample that a selector sees, and whether it sees one."""
 
 
 Arguments: TypeAlias = tuple[Expr, ...]
@@ -81,7 +80,9 @@ def _advise_on_counters(run: Run, windowed: RangeSelector) -> None:
     """Tell when a metric does not look like a counter; for a single query, where someone reads it."""
     if run.size > 1:
         return
-    for matcher in run.selectors[0][windowed.selector.index if isinstance(windowed.selector, Slot) else 0]:
+    slot = windowed.selector
+    assert isinstance(slot, Slot)
+    for matcher in run.selectors[slot.index][0]:
         name = matcher.value if matcher.name == METRIC_NAME and matcher.op.value == "=" else ""
         if name and run.had_data[0] and not name.endswith(COUNTER_SUFFIXES):
             run.notes.inform(
@@ -104,7 +105,7 @@ def _each_rule(run: Run, values: Floats) -> Floats:
 
 def _everywhere(run: Run, values: Floats) -> Vector:
     """A vector of one element without labels for each rule: shape (b, t)."""
-    return Vector(one_row_a_rule(run.size), values, np.ones(values.shape, np.bool_))
+    return Vector(run.singles, values, np.ones(values.shape, np.bool_))
 
 
 def _timestamp(evaluator: Evaluates, arguments: Arguments, times_ms: Ints) -> Value:
@@ -190,13 +191,17 @@ def _label_join(evaluator: Evaluates, arguments: Arguments, times_ms: Ints) -> V
     return settled(labelling.label_join(vector, target, separator, tuple(sources)), evaluator.run)
 
 
+def _keeps_order(run: Run) -> bool:
+    """Whether the result has an order of its own: a range query's is ordered by labels."""
+    if run.query.step_ms:
+        run.notes.warn("sort is ineffective for range queries since results are always ordered by labels")
+    return not run.query.step_ms
+
+
 def _sort(*, descending: bool) -> Function:
     def function(evaluator: Evaluates, arguments: Arguments, times_ms: Ints) -> Value:
         vector = evaluator.vector(arguments[0], times_ms)
-        if len(times_ms) > 1:
-            evaluator.run.notes.warn(
-                "sort is ineffective for range queries since results are always ordered by labels"
-            )
+        if not _keeps_order(evaluator.run) or len(times_ms) != 1:
             return vector
         return labelling.sorted_by_value(vector, descending=descending)
 
@@ -206,6 +211,8 @@ def _sort(*, descending: bool) -> Function:
 def _sort_by_label(*, descending: bool) -> Function:
     def function(evaluator: Evaluates, arguments: Arguments, times_ms: Ints) -> Value:
         vector = evaluator.vector(arguments[0], times_ms)
+        if not _keeps_order(evaluator.run) or len(times_ms) != 1:
+            return vector
         return labelling.sorted_by_label(vector, tuple(map(literal, arguments[1:])), descending=descending)
 
     return function

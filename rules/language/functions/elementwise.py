@@ -1,4 +1,4 @@
-"""Functions of each value by itself. In: a vector, and scalars of shape (b, t). Out: a vector of the same rows."""
+"""Functions of each value by itself. In: a vector, scalars of shape (b, t). Out: a vector of those rows."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from alertsite.core.samples import Bools, Floats, Ints
 from rules.language.frames import Vector
 
 Elementwise: TypeAlias = Callable[[Floats], Floats]
+
+_Dates: TypeAlias = npt.NDArray[np.datetime64]
 
 _DAY_S = 86_400
 _LAST_SECOND = 2**55
@@ -53,28 +56,26 @@ def _instants(seconds: Floats) -> Ints:
     return np.clip(whole, -_LAST_SECOND, _LAST_SECOND).astype(np.int64)
 
 
-def _days(seconds: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]:
-    days: np.ndarray[tuple[int, ...], np.dtype[np.datetime64]] = np.floor_divide(
-        _instants(seconds), _DAY_S
-    ).astype("datetime64[D]")
+def _days(seconds: Floats) -> _Dates:
+    days: _Dates = np.floor_divide(_instants(seconds), _DAY_S).view("datetime64[D]")
     return days
 
 
-def _months(seconds: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]:
-    months: np.ndarray[tuple[int, ...], np.dtype[np.datetime64]] = _days(seconds).astype("datetime64[M]")
-    return months
+def _in_unit(days: _Dates, unit: str) -> _Dates:
+    dates: _Dates = days.astype(f"datetime64[{unit}]")
+    return dates
 
 
-def _since(days: np.ndarray[tuple[int, ...], np.dtype[np.datetime64]], unit: str) -> Floats:
+def _since(days: _Dates, unit: str) -> Floats:
     """Days from the first day of the month or year, counted from one."""
-    first = days.astype(f"datetime64[{unit}]").astype("datetime64[D]")
-    return (days - first).astype(np.int64) + 1.0
+    first = _in_unit(_in_unit(days, unit), "D")
+    return np.asarray((days - first).astype(np.int64) + 1.0)
 
 
 def _days_in_month(seconds: Floats) -> Floats:
-    months = _months(seconds)
-    following = (months + np.timedelta64(1, "M")).astype("datetime64[D]")
-    return (following - months.astype("datetime64[D]")).astype(np.float64)
+    months = _in_unit(_days(seconds), "M")
+    following = months + np.timedelta64(1, "M")
+    return (_in_unit(following, "D") - _in_unit(months, "D")).astype(np.float64)
 
 
 CALENDAR: dict[str, Elementwise] = {
@@ -85,8 +86,8 @@ CALENDAR: dict[str, Elementwise] = {
     "day_of_year": lambda seconds: _since(_days(seconds), "Y"),
     "hour": lambda seconds: (_instants(seconds) % _DAY_S // 3600).astype(np.float64),
     "minute": lambda seconds: (_instants(seconds) % 3600 // 60).astype(np.float64),
-    "month": lambda seconds: (_months(seconds).astype(np.int64) % 12 + 1).astype(np.float64),
-    "year": lambda seconds: _days(seconds).astype("datetime64[Y]").astype(np.int64) + 1970.0,
+    "month": lambda seconds: (_in_unit(_days(seconds), "M").astype(np.int64) % 12 + 1).astype(np.float64),
+    "year": lambda seconds: np.asarray(_in_unit(_days(seconds), "Y").astype(np.int64) + 1970.0),
 }
 """UTC calendar of seconds since the epoch."""
 

@@ -1,4 +1,4 @@
-"""Windows with `anchored` and `smoothed` edges: values at the edges are taken or drawn from samples beyond them.
+"""Windows with `anchored` and `smoothed` edges: values there are taken or drawn from samples beyond them.
 
 In: windows that hold samples from a lookback before (and for `smoothed` after) the window as well.
 Semantics of Prometheus's extended range selectors: an anchored edge takes the last sample at or before it, a
@@ -54,7 +54,38 @@ def _on_line(times: Ints, values: Floats, at: int, edge: int, is_counter: bool) 
     from_value, to_value = values[at], values[at + 1]
     if is_counter and to_value < from_value:
         from_value = 0.0
-    return from_value + (to_value - from_value) * (edge - times[at]) / (times[at + 1] - times[at])
+    share = (edge - times[at]) / (times[at + 1] - times[at])
+    return float(from_value + (to_value - from_value) * share)
+
+
+@njit(cache=True, nogil=True)
+def _edges(times: Ints, low: int, high: int, bounds: tuple[int, int], smoothed: bool) -> tuple[int, int]:
+    """First and last sample that matter to a window from `bounds[0]` to `bounds[1]`; (1, 0) if none does."""
+    start, end = bounds
+    first, last = low, high - 1
+    while first + 1 <= last and times[first + 1] <= start:
+        first += 1
+    if smoothed:
+        at = low
+        while at < last and times[at] < end:
+            at += 1
+        last = at
+    if high <= low or times[last] <= start or (smoothed and times[first] > end):
+        return 1, 0
+    return first, last
+
+
+@njit(cache=True, nogil=True)
+def _lost_in_resets(values: Floats, inner: tuple[int, int], left: float, right: float) -> float:
+    """What a counter had reached before each reset, from `left` through samples `inner` to `right`."""
+    lost, before = 0.0, left
+    for at in range(inner[0], inner[1] + 1):
+        if values[at] < before:
+            lost += before
+        before = values[at]
+    if right < before:
+        lost += before
+    return lost
 
 
 @njit(cache=True, nogil=True)
@@ -72,17 +103,8 @@ def _increases(
     present = np.zeros(low.shape, np.bool_)
     for i in range(low.shape[0]):
         for j in range(low.shape[1]):
-            first, last = low[i, j], high[i, j] - 1
+            first, last = _edges(times, low[i, j], high[i, j], (starts[j], ends[j]), smoothed)
             if first > last:
-                continue
-            while first + 1 <= last and times[first + 1] <= starts[j]:
-                first += 1
-            if smoothed:
-                at = low[i, j]
-                while at < last and times[at] < ends[j]:
-                    at += 1
-                last = at
-            if times[last] <= starts[j] or (smoothed and times[first] > ends[j]):
                 continue
             left, right = values[first], values[last]
             if smoothed and times[first] < starts[j]:
@@ -92,13 +114,6 @@ def _increases(
             growth[i, j] = right - left
             present[i, j] = True
             if is_counter:
-                inner_first = first + 1 if times[first] <= starts[j] else first
-                inner_last = last - 1 if times[last] >= ends[j] else last
-                before = left
-                for at in range(inner_first, inner_last + 1):
-                    if values[at] < before:
-                        growth[i, j] += before
-                    before = values[at]
-                if right < before:
-                    growth[i, j] += before
+                inner = (first + (times[first] <= starts[j]), last - (times[last] >= ends[j]))
+                growth[i, j] += _lost_in_resets(values, inner, left, right)
     return growth, present

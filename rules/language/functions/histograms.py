@@ -23,7 +23,7 @@ _SMALL_DELTA = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class _Histograms:
-    """Buckets by histogram: histogram h has rows `members[bounds[h]:bounds[h + 1]]`, ascending by `uppers`."""
+    """Buckets by histogram: h has the rows `members[bounds[h]:bounds[h + 1]]`, ascending by `uppers`."""
 
     rows: Rows
     members: Ints
@@ -97,21 +97,20 @@ def histogram_quantile(q: Floats, vector: Vector, run: Run) -> Vector:
 
 def histogram_quantiles(vector: Vector, label: str, quantiles: list[Floats], run: Run) -> Vector:
     """Several quantiles at once, told apart by `label`. The result still has to be settled."""
-    parts = []
-    for q in quantiles:
-        part = histogram_quantile(q, vector, run)
-        # A quantile that differs between rules or steps is rare: each rule's first one names the element.
-        texts = tuple(_openmetrics(float(first)) for first in q[:, 0])
-        rows = part.rows.memo((label, texts), lambda rows=part.rows, t=texts: _labelled(rows, label, t))
-        parts.append(Vector(rows, part.values, part.present))
-    rows = parts[0].rows.memo(
-        tuple(part.rows for part in parts), lambda: concatenated([p.rows for p in parts])
-    )
+    parts = [_named(histogram_quantile(q, vector, run), label, q) for q in quantiles]
+    rows = [part.rows for part in parts]
     return Vector(
-        rows,
+        rows[0].memo(("quantiles", *rows), lambda: concatenated(rows)),
         np.concatenate([part.values for part in parts]),
         np.concatenate([part.present for part in parts]),
     )
+
+
+def _named(part: Vector, label: str, q: Floats) -> Vector:
+    """Elements named by their quantile: the first step's, since one that changes is rare."""
+    texts = tuple(_openmetrics(first) for first in q[:, 0].tolist())
+    rows = part.rows.memo(("quantile", label, texts), lambda: _labelled(part.rows, label, texts))
+    return Vector(rows, part.values, part.present)
 
 
 def _openmetrics(value: float) -> str:
@@ -189,15 +188,15 @@ def _quantile(q: float, bounds: Floats, cumulative: Floats) -> float:
     while bucket < last and not cumulative[bucket] >= rank:
         bucket += 1
     if bucket == last:
-        return bounds[last - 1]
+        return float(bounds[last - 1])
     if bucket == 0 and bounds[0] <= 0:
-        return bounds[0]
+        return float(bounds[0])
     begin, count = 0.0, cumulative[bucket]
     if bucket > 0:
         begin = bounds[bucket - 1]
         count -= cumulative[bucket - 1]
         rank -= cumulative[bucket - 1]
-    return begin + (bounds[bucket] - begin) * (rank / count)
+    return float(begin + (bounds[bucket] - begin) * (rank / count))
 
 
 @njit(cache=True, nogil=True)
@@ -238,10 +237,10 @@ def _rank(bound: float, bounds: Floats, cumulative: Floats) -> float:
             return below
         if bounds[at] > bound:
             if lower == -np.inf:
-                return cumulative[at]
-            return below + (cumulative[at] - below) * (bound - lower) / (bounds[at] - lower)
+                return float(cumulative[at])
+            return float(below + (cumulative[at] - below) * (bound - lower) / (bounds[at] - lower))
         below = cumulative[at]
-    return cumulative[-1]
+    return float(cumulative[-1])
 
 
 @njit(cache=True, nogil=True)

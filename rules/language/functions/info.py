@@ -1,7 +1,7 @@
 """`info`: labels of info metrics joined to a vector by `instance` and `job`.
 
-At plan time: which info series to read. At run time, in: the vector and the info samples. Out: the vector with
-data labels added. Refused, for the rule it happens in: info series that contradict one another.
+At plan time: which info series to read. At run time, in: the vector and the info samples. Out: the vector
+with data labels added. Refused, for the rule it happens in: info series that contradict one another.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def info(base: Vector, infos: Vector, seen_ms: Ints, slot: int, run: Run) -> Vec
         newest = _newest(infos, seen_ms, step, run)
         for row in np.flatnonzero(base.present[:, step]).tolist():
             owner = int(base.rows.owners[row])
-            matchers = run.selectors[owner][slot]
+            matchers = run.selectors[slot][owner]
             labels = _joined(base.rows.label_sets[row], newest.get(owner, {}), matchers, owner, run)
             if labels is not None:
                 cells.append((made.setdefault((owner, labels), len(made)), row, step))

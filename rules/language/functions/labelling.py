@@ -1,4 +1,7 @@
-"""Functions that change or order by label sets. In: a vector and literal strings. Out: a vector, still to be settled."""
+"""Functions that change label sets or order by them. In: a vector, literal strings. Out: a vector.
+
+What changes label sets leaves it to the caller to settle the result.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ _DIGITS = re.compile(r"(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """Set label `target` to `template` where the `source` label matches; `$1` and `${name}` are groups of it."""
+    """Set label `target` to `template` where label `source` matches; `$1` and `${name}` are its groups."""
 
     target: str
     template: str

@@ -1,7 +1,7 @@
 """Functions of windows: `rate` and its family, `*_over_time`, regressions.
 
-In: `Windows`, and scalars of shape (b, t). Out: values and presence, shape (n, t), for the rows of the windows.
-A window without enough samples has no element.
+In: `Windows`, and scalars of shape (b, t). Out: values and presence, shape (n, t), for the rows of the
+windows. A window without enough samples has no element.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Computed: TypeAlias = tuple[Floats, Bools]
 WindowFunction: TypeAlias = Callable[[Windows, list[Floats], Run], Computed]
 
 _EXTRAPOLATION_REACH = 1.1
-"""Of the mean spacing of samples: how far from the window's edge a first sample may lie and still count as there."""
+"""Of the mean spacing of samples: how far from the window's edge a sample may lie and count as there."""
 
 
 def _first(windows: Windows) -> Ints:

@@ -12,7 +12,7 @@ from alertsite.core.samples import Floats, Ints
 def window_extents(
     starts: Ints, stops: Ints, times: Ints, ends_ms: Ints, window_ms: int
 ) -> tuple[Ints, Ints]:
-    """Shape (n, t) each: samples of series i at `low[i, j] … high[i, j]` lie in `(ends[j] - window, ends[j]]`.
+    """Shape (n, t) each: samples `low[i, j] … high[i, j]` of series i lie in `(ends[j] - window, ends[j]]`.
 
     `starts` and `stops`, shape (n,), bound each series in `times`; `ends_ms`, shape (t,), ascends.
     """

@@ -1,5 +1,6 @@
-"""One number for each group of rows and step. In: values, shape (n, t), where `present`, group of each row. Out: (g, t).
+"""One number for each group of rows and step.
 
+In: values where `present`, shape (n, t), and the group of each row, shape (n,). Out: shape (g, t).
 A group without a present row has count 0; its number means nothing.
 """
 

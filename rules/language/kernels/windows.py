@@ -1,6 +1,6 @@
-"""One number for each window of samples. In: flat values and `[low, high)` bounds, shape (w,). Out: shape (w,).
+"""One number for each window of samples. In: flat values and bounds `[low, high)`, shape (w,). Out: (w,).
 
-Sums are compensated (Kahan, in Neumaier's form) as Prometheus's are, so that results agree to the last digits.
+Sums are compensated (Kahan, in Neumaier's form), as Prometheus's are, so that results agree in all digits.
 Empty windows give zero or NaN; the caller knows them by `low == high`.
 """
 
@@ -105,7 +105,7 @@ def quantile_of_sorted(ordered: Floats, missing: int, q: float) -> float:
     weight = rank - np.floor(rank)
     left = np.nan if below < missing else ordered[below - missing]
     right = np.nan if above < missing else ordered[above - missing]
-    return left * (1 - weight) + right * weight
+    return float(left * (1 - weight) + right * weight)
 
 
 @njit(cache=True, nogil=True)
