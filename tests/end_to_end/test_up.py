@@ -1,5 +1,6 @@
 """`manage.py up` on a machine of its own making: a fresh state directory and free ports."""
 
+import itertools
 import json
 import os
 import shutil
@@ -54,6 +55,9 @@ class Up:
                 return
         pytest.fail(f"`up` ended:\n{self.output}")
 
+    def lines_until(self, start):
+        return list(itertools.takewhile(lambda line: not line.startswith(start), self.process.stdout))
+
     def running(self):
         recorded = json.loads((self.state / "processes.json").read_text())
         found = {entry["name"]: psutil.Process(entry["pid"]) for entry in recorded}
@@ -79,7 +83,7 @@ def start():
     for up in started:
         up.process.kill()
         up.process.communicate()
-        assert wait_for_guardian(up.state) == []
+    assert wait_for_guardian(home / "a state") == []
     shutil.rmtree(home)
 
 
@@ -137,19 +141,15 @@ def test_nothing_is_left_after_kill_and_the_next_start_works(start):
     start().wait_until_up()
 
 
-@pytest.mark.parametrize("name", ["postgres", "valkey", "web", "evaluate", "beat"])
-def test_what_dies_is_started_again(start, name):
+def test_what_dies_is_started_again(start):
     up = start()
     up.wait_until_up()
-    found, _ = up.running()
-    found[name].kill()
-    lines = []
-    for line in up.process.stdout:
-        lines.append(line.strip())
-        if line.startswith(f"{name} healthy"):
-            break
-    assert any(line.startswith(f"{name} restarting: killed by SIGKILL") for line in lines), lines
-    assert up.running()[0][name].pid != found[name].pid
+    for name in ("postgres", "valkey", "web", "evaluate", "beat"):
+        killed = up.running()[0][name]
+        killed.kill()
+        lines = up.lines_until(f"{name} healthy")
+        assert any(line.startswith(f"{name} restarting: killed by SIGKILL") for line in lines), lines
+        assert up.running()[0][name].pid != killed.pid
 
 
 def test_second_supervisor_is_refused_in_one_line(start):
