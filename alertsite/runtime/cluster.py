@@ -23,7 +23,7 @@ from cryptography.fernet import Fernet
 
 from alertsite.core.clock import Clock
 from alertsite.runtime.errors import CannotStart
-from alertsite.runtime.leftovers import end_leftovers
+from alertsite.runtime.leftovers import end_recorded
 from alertsite.runtime.names import DEMO_TENANT, OPERATOR
 from alertsite.runtime.screen import Screen
 from alertsite.runtime.servers import (
@@ -75,7 +75,7 @@ class Cluster:
         3. Migrate, create the operator, load the demo tenant.
         4. Start web, workers, beat and Flower, and wait until each is healthy.
         """
-        for name in end_leftovers(self.state.record):
+        for name in end_recorded(self.state.record):
             self.screen.say(f"ended {name}, left behind by a supervisor that was killed")
         require_libraries()
         for port, option in ((self.ports.web, "--port"), (self.ports.flower, "--flower-port")):
