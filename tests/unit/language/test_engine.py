@@ -84,7 +84,9 @@ def test_what_no_range_query_takes(expression, query, name):
     [
         pytest.param("m", EvaluationLimits(max_series=1), id="series"),
         pytest.param("sum_over_time(m[10m])", EvaluationLimits(max_samples=5), id="samples read"),
-        pytest.param("max_over_time(m[10m:1ms])", EvaluationLimits(max_samples=1000), id="steps of a subquery"),
+        pytest.param(
+            "max_over_time(m[10m:1ms])", EvaluationLimits(max_samples=1000), id="steps of a subquery"
+        ),
         pytest.param("time()", EvaluationLimits(max_samples=5), id="steps of the query"),
     ],
 )
