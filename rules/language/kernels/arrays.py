@@ -14,4 +14,4 @@ def plain(array: _Array) -> _Array:
     """The array itself if it is contiguous and writeable, else a copy that is."""
     if array.flags.c_contiguous and array.flags.writeable:
         return array
-    return cast(_Array, np.array(array, order="C"))
+    return cast("_Array", np.array(array, order="C"))
