@@ -15,13 +15,17 @@ from alertsite.settings.env import InvalidSetting, assume, process_variables
 def main() -> int:
     """Run the command on the command line; a wrong setting costs one line, not a traceback.
 
-    `up` runs without Django's settings. Every other command finds the servers that `up` started.
+    `up` runs without Django's settings; `bench` on servers of its own, like the tests. Every other command finds
+    the servers that `up` started.
     """
     variables = process_variables()
     if sys.argv[1:2] == ["up"]:
         return run_up(sys.argv[2:], variables)
-    assume(embedded_variables(variables))
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alertsite.settings.base")  # noqa: TID251 (Django's own seam)
+    own_servers = sys.argv[1:2] == ["bench"]
+    if not own_servers:
+        assume(embedded_variables(variables))
+    module = "alertsite.settings.test" if own_servers else "alertsite.settings.base"
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", module)  # noqa: TID251 (Django's own seam)
     try:
         execute_from_command_line(sys.argv)
     except InvalidSetting as error:

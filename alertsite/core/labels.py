@@ -1,6 +1,6 @@
 """Label sets and matchers, with Prometheus's rules for names, order and regular expressions.
 
-A label set is a tuple of (name, value) pairs sorted by name, without empty values: hashable, comparable and cheap.
+A label set is a tuple of (name, value) pairs sorted by name, without empty values: hashable and cheap.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from typing import TypeAlias
 
 import re2
@@ -34,7 +35,7 @@ def label_set(labels: Mapping[str, str] | Iterable[tuple[str, str]]) -> LabelSet
     """
     pairs = labels.items() if isinstance(labels, Mapping) else labels
     ordered = sorted(pair for pair in pairs if pair[1])
-    for (name, _), (following, _) in zip(ordered, ordered[1:], strict=False):
+    for (name, _), (following, _) in pairwise(ordered):
         if name == following:
             raise InvalidLabels(f"label {name!r} stands twice")
     return tuple(ordered)

@@ -24,25 +24,25 @@ from cryptography.fernet import Fernet
 from alertsite.core.clock import Clock
 from alertsite.runtime.errors import CannotStart
 from alertsite.runtime.leftovers import end_leftovers
+from alertsite.runtime.names import DEMO_TENANT, OPERATOR
 from alertsite.runtime.screen import Screen
 from alertsite.runtime.servers import (
     Passwords,
     Servers,
     ensure_role_and_database,
     find_binaries,
-    last_line,
     prepare_postgres,
     settle_servers,
 )
 from alertsite.runtime.state import StateDirectory, read_secret, secret_file, server_home
 from alertsite.runtime.supervisor import Supervisor
+from alertsite.runtime.text import last_line
 from alertsite.runtime.topology import CODE, HOST, Site, application_specs, postgres_spec, valkey_spec
 
 LIBRARIES: Final = ("django", "rest_framework", "celery", "flower", "uvicorn", "numpy", "psycopg", "redis")
 SERVERS_WITHIN_S: Final = 60.0
 APPLICATION_WITHIN_S: Final = 120.0
 PREPARE_WITHIN_S: Final = 300.0
-FLOWER_USER: Final = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,11 @@ class Cluster:
     supervisor: Supervisor
     client: httpx.AsyncClient
     clock: Clock
+    checked: bool
+    """Whether a check follows, which signs in and receives webhooks on this machine."""
 
-    async def start(self) -> None:
-        """Bring everything up.
+    async def start(self) -> dict[str, str]:
+        """Bring everything up; return the passwords that were made on the way, by user.
 
         1. End what a killed supervisor left; check libraries and ports.
         2. Start the embedded servers that no variable replaces, and create role and database.
@@ -83,20 +85,22 @@ class Cluster:
         environment = self._generated_variables() | await self._start_servers()
         self.state.environment.write_text(json.dumps(environment), encoding="utf-8")
         environment = {**self.variables, **environment}
-        await self._prepare(environment)
+        passwords = await self._prepare(environment)
         await self._start_application(environment)
+        return passwords
 
     def _generated_variables(self) -> dict[str, str]:
-        """Secrets generated once, and addresses, where the environment does not give its own."""
+        """Secrets generated once, and what else the environment leaves open."""
         makers = {"SECRET_KEY": lambda: secrets.token_urlsafe(48), "FIELD_ENCRYPTION_KEYS": make_fernet_key}
         generated = {
             f"{name}_FILE": str(secret_file(self.state, name.lower(), make))
             for name, make in makers.items()
             if not is_given(self.variables, name)
         }
-        if not is_given(self.variables, "PUBLIC_URL"):
-            generated["PUBLIC_URL"] = f"http://{HOST}:{self.ports.web}"
-        return generated
+        defaults = {"PUBLIC_URL": f"http://{HOST}:{self.ports.web}", "HOST_METRICS_TENANT": DEMO_TENANT}
+        if self.checked:
+            generated["ALLOW_PRIVATE_WEBHOOKS"] = "true"
+        return generated | {name: value for name, value in defaults.items() if not self.variables.get(name)}
 
     async def _start_servers(self) -> dict[str, str]:
         """Start the servers that are not given; return the variables that name them."""
@@ -133,7 +137,7 @@ class Cluster:
             self.screen.say(f"the servers' account cannot reach {self.state.root}: their files lie in {home}")
         return settle_servers(home, Passwords(admin, role))
 
-    async def _prepare(self, environment: Mapping[str, str]) -> None:
+    async def _prepare(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Run `manage.py prepare`, its output in a log; show the operator's password if it made one."""
         report = self.state.secrets / "report"
         report.unlink(missing_ok=True)
@@ -141,6 +145,7 @@ class Cluster:
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "manage.py", "prepare", "--report", str(report)),
+                *(["--check-user"] if self.checked else []),
                 cwd=CODE,
                 env=dict(environment),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -157,10 +162,11 @@ class Cluster:
             raise CannotStart(
                 f"preparing the database failed ({last_line(log.read_text('utf-8'))}): see {log}"
             )
-        if report.exists():
-            made = json.loads(report.read_text(encoding="utf-8"))
-            report.unlink()
-            self.screen.say(f"operator: {made['operator']}  password: {made['password']}  (shown only now)")
+        made: dict[str, str] = json.loads(report.read_text(encoding="utf-8"))
+        report.unlink()
+        if OPERATOR in made:
+            self.screen.say(f"operator: {OPERATOR}  password: {made[OPERATOR]}  (shown only now)")
+        return made
 
     async def _start_application(self, environment: Mapping[str, str]) -> None:
         password_file = secret_file(self.state, "flower_password", lambda: secrets.token_urlsafe(18))
@@ -169,7 +175,7 @@ class Cluster:
             heartbeats=self.state.heartbeats,
             web_port=self.ports.web,
             flower_port=self.ports.flower,
-            flower_credentials=f"{FLOWER_USER}:{read_secret(password_file)}",
+            flower_credentials=f"{OPERATOR}:{read_secret(password_file)}",
             client=self.client,
             clock=self.clock,
         )
@@ -178,7 +184,7 @@ class Cluster:
         await self.supervisor.wait_healthy([spec.name for spec in specs], APPLICATION_WITHIN_S)
         self.screen.say(f"web: {environment['PUBLIC_URL']}/  admin: {environment['PUBLIC_URL']}/admin/")
         self.screen.say(
-            f"flower: http://{HOST}:{self.ports.flower}/  user {FLOWER_USER}, password in {password_file}"
+            f"flower: http://{HOST}:{self.ports.flower}/  user {OPERATOR}, password in {password_file}"
         )
 
 

@@ -21,11 +21,13 @@ from pathlib import Path
 
 from alertsite.runtime.account import Account, start_as
 from alertsite.runtime.errors import CannotStart
+from alertsite.runtime.text import last_line
 
 LOG_BYTES = 5_000_000
 LOG_FILES = 3
 CHUNK_BYTES = 65_536
 OUTPUT_WITHIN_S = 2.0
+LAST_OUTPUT = 500
 
 
 class State(StrEnum):
@@ -100,6 +102,7 @@ class ManagedProcess:
         self._log = open_log(log_file)
         self._stopping = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
+        self._last_output = ""
 
     async def supervise(self) -> None:
         """Run the process again and again until `stop`."""
@@ -141,6 +144,7 @@ class ManagedProcess:
         self._process = process
         self.status.pid = process.pid
         self._become(State.STARTING, "")
+        self._last_output = ""
         if self._stopping.is_set():  # while it was being started
             kill_group(process.pid)
         pump = asyncio.create_task(self._pump(output))
@@ -154,7 +158,7 @@ class ManagedProcess:
             await asyncio.wait_for(pump, OUTPUT_WITHIN_S)
         self.status.pid = None
         if self.status.state is not State.UNHEALTHY:
-            self.status.detail = describe_exit(code)
+            self.status.detail = f"{describe_exit(code)} {last_line(self._last_output)}".strip()
 
     async def _start(self) -> tuple[int, asyncio.subprocess.Process]:
         """Start the process; also return the end of a pipe where its output arrives.
@@ -214,6 +218,7 @@ class ManagedProcess:
         try:
             while chunk := await stream.read(CHUNK_BYTES):
                 text = decoder.decode(chunk)
+                self._last_output = (self._last_output + text)[-LAST_OUTPUT:]
                 self._log.emit(logging.LogRecord(self.spec.name, logging.INFO, "", 0, text, None, None))
         finally:
             transport.close()

@@ -22,6 +22,7 @@ from psycopg import sql
 from alertsite.runtime.account import Account, lent_account, make_private, start_as
 from alertsite.runtime.binaries import Binaries, locate_binaries
 from alertsite.runtime.errors import CannotStart
+from alertsite.runtime.text import last_line
 
 MAX_SOCKET_PATH = 100  # bytes; the kernel's own bound is 108 on Linux, 104 on macOS
 ADMIN = "postgres"
@@ -220,9 +221,3 @@ def fault_of_redis(url: str) -> str:
 def find_binaries(servers: Servers) -> Binaries:
     """The programs, reachable by the servers' account."""
     return locate_binaries(servers.account, servers.home)
-
-
-def last_line(text: str) -> str:
-    """The last line that says something."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no message"

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -18,10 +19,14 @@ import httpx
 
 from alertsite.core.clock import SystemClock
 from alertsite.core.errors import PlatformError
+from alertsite.runtime.check import WITHIN_S, Rest, set_scene, steps_of, timeline_row, walk
 from alertsite.runtime.cluster import Cluster, Ports
+from alertsite.runtime.inbox import open_inbox
+from alertsite.runtime.names import CHECK_USER, DEMO_TENANT
 from alertsite.runtime.screen import choose_screen
 from alertsite.runtime.state import StateDirectory, lock_state, open_state, state_root
 from alertsite.runtime.supervisor import Supervisor
+from alertsite.runtime.topology import HOST
 
 PROBE_TIMEOUT_S = 5.0
 
@@ -46,6 +51,9 @@ def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, default=8000, help="of the web server")
     parser.add_argument("--flower-port", type=int, default=5555, help="of Flower")
+    parser.add_argument(
+        "--check", action="store_true", help="follow one alert from metric to webhook, print when, and stop"
+    )
     return parser.parse_args(arguments)
 
 
@@ -61,12 +69,31 @@ async def run_cluster(
     # Probes stay on this machine: no proxy, and no certificates to load.
     async with httpx.AsyncClient(timeout=PROBE_TIMEOUT_S, trust_env=False, verify=False) as client:  # noqa: S501
         ports = Ports(options.port, options.flower_port)
-        cluster = Cluster(state, ports, variables, screen, supervisor, client, SystemClock())
+        clock = SystemClock()
+        cluster = Cluster(state, ports, variables, screen, supervisor, client, clock, options.check)
         try:
-            await unless_stopped(cluster.start(), stop)
-            await stop.wait()
+            await unless_stopped(run_and_check(cluster) if options.check else run_forever(cluster), stop)
         finally:
             await supervisor.stop()
+
+
+async def run_forever(cluster: Cluster) -> None:
+    """Start the cluster and leave it to its supervisor."""
+    await cluster.start()
+    await asyncio.Event().wait()
+
+
+async def run_and_check(cluster: Cluster) -> None:
+    """Start the cluster, then follow one alert through it and say when each step was reached."""
+    passwords = await cluster.start()
+    rest = Rest(cluster.client, f"http://{HOST}:{cluster.ports.web}", DEMO_TENANT)
+    await rest.sign_in(CHECK_USER, passwords[CHECK_USER])
+    with open_inbox() as inbox:
+        async with set_scene(rest, inbox) as scene:
+            steps = steps_of(rest, inbox, scene)
+            async for reached in walk(steps, within_s=WITHIN_S, now_s=time.monotonic):
+                cluster.screen.say(timeline_row(reached))
+    cluster.screen.say("check passed")
 
 
 async def unless_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:

@@ -139,7 +139,7 @@ WHITENOISE_AUTOREFRESH = False
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "alertsite.web.authentication.JwtAuthentication",
         "alertsite.web.authentication.ApiKeyAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -174,6 +174,9 @@ UNFOLD = {"SITE_TITLE": "alertsite", "SITE_HEADER": "alertsite"}
 
 # A webhook is a request made from inside: private addresses only where the operator says so.
 ALLOW_PRIVATE_WEBHOOKS = env.flag("ALLOW_PRIVATE_WEBHOOKS", default=False)
+
+# The tenant that receives the metrics of the machine an ingest worker runs on. Empty: none are collected.
+HOST_METRICS_TENANT = env.text("HOST_METRICS_TENANT", "")
 
 EMAIL_HOST = env.text("SMTP_HOST", "localhost")
 EMAIL_PORT = env.integer("SMTP_PORT", 25, minimum=1, maximum=65535)

@@ -42,6 +42,10 @@ LOGGING: dict[str, Any] = {
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
         "uvicorn": {"handlers": [], "propagate": True},
+        # What each task did is in the database; a line a second would only bury what went wrong.
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
         "uvicorn.access": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
     },

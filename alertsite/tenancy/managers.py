@@ -7,15 +7,11 @@ from uuid import UUID
 
 from django.db import models
 
-from alertsite.core.errors import PlatformError
-
 M = TypeVar("M", bound=models.Model)
 
 
-class UnscopedQuery(PlatformError):
-    """Somebody asked a tenant table for rows without saying whose."""
-
-    code = "tenancy.unscoped_query"
+class UnscopedQuery(RuntimeError):
+    """Code asked a tenant table for rows without saying whose: a fault of the code, not of a request."""
 
     def __init__(self, model: str) -> None:
         super().__init__(f"{model}.objects was asked without a tenant: use .for_tenant(tenant)")
@@ -32,6 +28,10 @@ class TenantScopedManager(models.Manager[M]):
     def get_queryset(self) -> models.QuerySet[M]:
         """Refuse to answer without a tenant."""
         raise UnscopedQuery(self.model.__name__)
+
+    def none(self) -> models.QuerySet[M]:
+        """No rows are nobody's, so asking for none is allowed."""
+        return super().get_queryset().none()
 
     def create(self, **values: Any) -> M:
         """A row needs a tenant anyway, so creating is allowed."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from alertsite.core.errors import PlatformError
 from alertsite.core.identifiers import RuleId
+from alertsite.core.labels import METRIC_NAME, MatchOp
 from alertsite.core.samples import Ints
 from rules.evaluation.states import Terms
 from rules.language.fusion import ShardPlan
@@ -124,8 +125,16 @@ def _groups(specs: Sequence[RuleSpec]) -> Iterable[list[int]]:
 def _depth(rule_plan: Plan, written: dict[str, int]) -> int:
     """The level at which everything the plan reads is complete; a selector without a name may read anything."""
     names = rule_plan.metric_names
-    reads = written if names is None else names & written.keys()
+    reads = written.keys() if _reads_anything(rule_plan) else names & written.keys()
     return max((written[name] for name in reads), default=0)
+
+
+def _reads_anything(rule_plan: Plan) -> bool:
+    """Whether a selector leaves the metric name open."""
+    return not all(
+        any(matcher.name == METRIC_NAME and matcher.op is MatchOp.EQUAL for matcher in matchers)
+        for matchers in rule_plan.selectors
+    )
 
 
 def _writes(spec: RuleSpec) -> tuple[str, ...]:

@@ -50,7 +50,9 @@ class _Condition(BaseModel):
 
 class _OnMetric(_Condition):
     metric_path: Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:.]*$", max_length=300)]
-    labels: dict[Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")], str] = Field(default_factory=dict)
+    labels: dict[Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")], str] = Field(
+        default_factory=dict
+    )
 
     def selector(self) -> str:
         """The series the path names."""
@@ -71,7 +73,10 @@ class Threshold(_OnMetric):
     def _recovers_on_the_calm_side(self) -> Threshold:
         if self.recovery_threshold is None:
             return self
-        calm = {">": self.recovery_threshold <= self.threshold, "<": self.recovery_threshold >= self.threshold}
+        calm = {
+            ">": self.recovery_threshold <= self.threshold,
+            "<": self.recovery_threshold >= self.threshold,
+        }
         side = calm.get(self.operator[0])
         if side is None or self.operator in {"==", "!="}:
             raise ValueError(f"a recovery_threshold goes with >, >=, < or <=, not {self.operator}")
@@ -136,9 +141,7 @@ class RateOfChange(_OnMetric):
         """`deriv(metric[5m]) > 0.5`."""
         function = "rate" if self.counter else "deriv"
         window = format_duration_ms(self.window_s * 1000)
-        return Compiled(
-            f"{function}({self.selector()}[{window}]) {self.operator} {_number(self.threshold)}"
-        )
+        return Compiled(f"{function}({self.selector()}[{window}]) {self.operator} {_number(self.threshold)}")
 
 
 class All(_Condition):
@@ -173,7 +176,9 @@ class Not(_Condition):
         """`metric <= 80` for a threshold, `absent(…)` for the rest."""
         part = self.condition
         if isinstance(part, Threshold | RateOfChange):
-            turned = part.model_copy(update={"operator": _OPPOSITE[part.operator], "recovery_threshold": None})
+            turned = part.model_copy(
+                update={"operator": _OPPOSITE[part.operator], "recovery_threshold": None}
+            )
             return turned.compile()
         if isinstance(part, Range):
             return part.model_copy(update={"inside": not part.inside}).compile()

@@ -149,7 +149,9 @@ class _Node:
     def count(self, name: str) -> int:
         text = self.text(name) or "0"
         if not text.isdigit():
-            raise InvalidRuleFile(self._fields[name].start_mark.line + 1, f"{name!r} is {text!r}, not a count")
+            raise InvalidRuleFile(
+                self._fields[name].start_mark.line + 1, f"{name!r} is {text!r}, not a count"
+            )
         return int(text)
 
     def texts(self, name: str) -> dict[str, str]:

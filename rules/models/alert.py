@@ -65,7 +65,11 @@ class AlertTransition(TenantModel):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     alert_id = models.UUIDField(help_text="The instance; its row is gone once the alert is resolved.")
     rule = models.ForeignKey(
-        Rule, null=True, on_delete=models.SET_NULL, related_name="transitions", help_text="Empty once deleted."
+        Rule,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="transitions",
+        help_text="Empty once deleted.",
     )
     rule_version = models.PositiveIntegerField()
     previous = models.CharField(max_length=10, choices=State.choices)

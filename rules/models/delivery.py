@@ -82,9 +82,13 @@ class DeliveryAttempt(TenantModel):
     message = models.ForeignKey(OutboxMessage, on_delete=models.CASCADE, related_name="history")
     number = models.PositiveIntegerField()
     started_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True, help_text="Empty while under way, or when the worker was lost.")
+    finished_at = models.DateTimeField(
+        null=True, help_text="Empty while under way, or when the worker was lost."
+    )
     delivered = models.BooleanField(default=False)
-    outcome = models.CharField(max_length=500, blank=True, help_text="Receipt or reason of failure; no secrets.")
+    outcome = models.CharField(
+        max_length=500, blank=True, help_text="Receipt or reason of failure; no secrets."
+    )
 
     class Meta:
         ordering = ["number"]

@@ -7,6 +7,8 @@ order; what is not UTF-8, names a label twice, has an empty label name or no met
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from alertsite.core.labels import METRIC_NAME, LabelSet, label_set
 from rules.series.errors import MalformedProtobuf, RefusedLabels
 
@@ -23,7 +25,7 @@ def encode_labels(labels: LabelSet) -> bytes:
         If a name or value holds a lone surrogate, which UTF-8 cannot express.
     """
     try:
-        return b"".join(_length_delimited(_FIELD_1, _encode_pair(name, value)) for name, value in labels)
+        return b"".join(map(_encode_pair, labels))
     except UnicodeEncodeError:
         raise RefusedLabels("labels_not_utf8", f"labels {labels!r} cannot be written as UTF-8") from None
 
@@ -87,8 +89,11 @@ def check_labels(pairs: list[tuple[str, str]]) -> LabelSet:
     return labels
 
 
-def _encode_pair(name: str, value: str) -> bytes:
-    return _length_delimited(_FIELD_1, name.encode()) + _length_delimited(_FIELD_2, value.encode())
+@lru_cache(maxsize=1 << 16)  # rules write the same labels tick after tick
+def _encode_pair(pair: tuple[str, str]) -> bytes:
+    name, value = pair
+    body = _length_delimited(_FIELD_1, name.encode()) + _length_delimited(_FIELD_2, value.encode())
+    return _length_delimited(_FIELD_1, body)
 
 
 def _length_delimited(tag: int, body: bytes) -> bytes:

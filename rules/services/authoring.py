@@ -263,8 +263,9 @@ def _check_templates(draft: RuleDraft, errors: dict[str, str]) -> None:
 
 
 def _clean(rule: Rule) -> None:
+    """Check the fields by themselves: what is left are constraints, and those the database enforces."""
     try:
-        rule.full_clean(exclude=["tenant", "group"])
+        rule.clean_fields(exclude=["tenant", "group"])
     except ValidationError as error:
         raise InvalidRule({name: " ".join(reasons) for name, reasons in error.message_dict.items()}) from None
 

@@ -18,7 +18,7 @@ from django.db.models import F, QuerySet
 from alertsite.core.clock import Clock, to_datetime
 from alertsite.core.errors import PlatformError
 from alertsite.tenancy.scope import platform_scope
-from rules.models import DeliveryAttempt, OutboxMessage, Wake
+from rules.models import DeliveryAttempt, OutboxMessage
 from rules.notify.notification import DeliveryFailed, DeliveryRefused, Notification, Receipt
 from rules.notify.receivers.registry import ReceiverRegistry
 from rules.notify.retries import Retry, after_failure
@@ -77,9 +77,7 @@ def claim_due_messages(*, now: datetime, limit: int = 500) -> list[MessageClaim]
     parameters = {"now": now, "until": now + QUEUE_LEASE, "limit": limit}
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, parameters)
-        claims = [MessageClaim(*row) for row in cursor.fetchall()]
-        Wake.objects.update_or_create(kind="messages", defaults={"last_at": now})
-    return claims
+        return [MessageClaim(*row) for row in cursor.fetchall()]
 
 
 def batches(claims: Iterable[MessageClaim]) -> list[list[MessageClaim]]:
@@ -185,9 +183,7 @@ class _Run:
 
     def _retry(self, attempt: DeliveryAttempt, token: int, reason: str, delay_s: float) -> None:
         now = self._record(attempt, reason, delivered=False)
-        self._held(attempt, token).update(
-            next_attempt_at=now + timedelta(seconds=delay_s), leased_until=now
-        )
+        self._held(attempt, token).update(next_attempt_at=now + timedelta(seconds=delay_s), leased_until=now)
         self.summary.retried += 1
 
     def _record(self, attempt: DeliveryAttempt, outcome: str, *, delivered: bool) -> datetime:

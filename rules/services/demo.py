@@ -21,7 +21,9 @@ HOST_PACK: Final = Path(__file__).resolve().parent.parent / "packs" / "host.yaml
 def load_demo(*, now: datetime) -> Tenant:
     """Make the demo tenant with its rules, owned by every superuser. What exists is left as it is."""
     with platform_scope():
-        tenant = Tenant.objects.filter(slug=DEMO_SLUG).first() or create_tenant(DEMO_SLUG, "Demo: this machine")
+        tenant = Tenant.objects.filter(slug=DEMO_SLUG).first() or create_tenant(
+            DEMO_SLUG, "Demo: this machine"
+        )
         for user in User.objects.filter(is_superuser=True):
             Membership.across_tenants.get_or_create(
                 tenant=tenant, user=user, defaults={"role": Membership.Role.OWNER}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 import numpy as np
 import redis
@@ -27,7 +28,7 @@ from rules.evaluation.ticks import DueTicks, Timetable, due_ticks
 from rules.language.engine import EvaluationLimits
 from rules.models import LedgerEntry, Shard
 from rules.notify.templates import TemplateExpander
-from rules.services import transitions
+from rules.services import transitions, waking
 from rules.services.health import note_health
 from rules.services.programs import LoadedShard, load_shard
 from rules.services.publishing import SeriesPublisher
@@ -88,7 +89,25 @@ def _evaluate_shard(claim: Claim, clock: Clock, summary: PassSummary) -> None:
         _record_skipped(shard, loaded, due, clock)
     work = ShardPass(shard, loaded, quota, clock)
     for at_ms in due.evaluate:
-        work.run(at_ms, release=at_ms == due.evaluate[-1], summary=summary)
+        following = Step(at_ms, at_ms + due.evaluate.step, release=at_ms == due.evaluate[-1])
+        work.run(following, summary)
+
+
+def evaluate_tenant_now(tenant_id: UUID, clock: Clock) -> PassSummary:
+    """Catch up the tenant's due ticks, then evaluate every rule once more as of this moment.
+
+    The extra tick goes through the same state machine and ledger and leaves the timetable as it is. Shards that
+    somebody else holds are left to them.
+    """
+    summary = evaluate_claims(
+        waking.claim_due_shards(now=to_datetime(clock.now_ms()), tenant_id=tenant_id), clock
+    )
+    for claim in waking.claim_tenant(tenant_id, now=to_datetime(clock.now_ms())):
+        with tenant_scope(tenant_id):
+            shard = Shard.objects.for_tenant(tenant_id).get(pk=claim.shard_id)
+            work = ShardPass(shard, load_shard(shard), Quota.objects.get(pk=tenant_id), clock)
+            work.run(Step(clock.now_ms(), from_datetime(shard.next_due_at), release=True), summary)
+    return summary
 
 
 def _record_skipped(shard: Shard, loaded: LoadedShard, due: DueTicks, clock: Clock) -> None:
@@ -112,7 +131,7 @@ def _record_skipped(shard: Shard, loaded: LoadedShard, due: DueTicks, clock: Clo
     ]
     with transaction.atomic():
         advance_shard(shard, to_datetime(due.skipped.stop), clock, release=False)
-        LedgerEntry.objects.bulk_create(rows, batch_size=1000)
+        LedgerEntry.objects.for_tenant(shard.tenant_id).bulk_create(rows, batch_size=1000)
 
 
 def advance_shard(shard: Shard, next_due_at: datetime, clock: Clock, *, release: bool) -> None:
@@ -124,11 +143,18 @@ def advance_shard(shard: Shard, next_due_at: datetime, clock: Clock, *, release:
         If somebody holds a newer token.
     """
     now = to_datetime(clock.now_ms())
-    held = Shard.objects.for_tenant(shard.tenant_id).filter(
-        pk=shard.pk, fencing_token=shard.fencing_token
-    )
+    held = Shard.objects.for_tenant(shard.tenant_id).filter(pk=shard.pk, fencing_token=shard.fencing_token)
     if not held.update(next_due_at=next_due_at, leased_until=now if release else now + LEASE):
         raise LeaseLost(f"shard {shard.pk} is claimed with a newer token than {shard.fencing_token}")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One tick to be evaluated, what is due after it, and whether the claim ends with it."""
+
+    at_ms: int
+    next_due_ms: int
+    release: bool
 
 
 @dataclass(slots=True)
@@ -144,7 +170,7 @@ class ShardPass:
     def __post_init__(self) -> None:
         self.active = transitions.read_active(self.shard, self.loaded)
 
-    def run(self, at_ms: int, *, release: bool, summary: PassSummary) -> None:
+    def run(self, step: Step, summary: PassSummary) -> None:
         """Evaluate one tick and commit what it changed.
 
         1. Evaluate. Recorded series and alert series go to the hot store first: should the commit fail, the
@@ -160,17 +186,17 @@ class ShardPass:
             expander=TemplateExpander(),
             publish=publisher.publish,
         )
-        tick = run_tick(self.loaded.program, self.active.alerts, self.active.labels, around, at_ms)
-        self._commit(tick, started_ms, release=release, summary=summary)
+        tick = run_tick(self.loaded.program, self.active.alerts, self.active.labels, around, step.at_ms)
+        self._commit(tick, step, started_ms, summary)
 
-    def _commit(self, tick: Tick, started_ms: int, *, release: bool, summary: PassSummary) -> None:
+    def _commit(self, tick: Tick, step: Step, started_ms: int, summary: PassSummary) -> None:
         shard, interval_ms = self.shard, self.shard.interval_s * 1000
         late = started_ms - tick.at_ms >= interval_ms
         if late:
             tick.outcomes |= CAUGHT_UP
         lateness_ms = max(0, started_ms - tick.at_ms)
         with transaction.atomic():
-            advance_shard(shard, to_datetime(tick.at_ms + interval_ms), self.clock, release=release)
+            advance_shard(shard, to_datetime(step.next_due_ms), self.clock, release=step.release)
             stored = transitions.store(shard, self.loaded, self.active, tick, lateness_ms=lateness_ms)
             note_health(shard, self.loaded, tick)
             LedgerEntry.objects.create(
@@ -184,7 +210,9 @@ class ShardPass:
                 fencing_token=shard.fencing_token,
                 outcomes=tick.outcomes.tobytes(),
                 caught_up=late,
-                errors={str(self.loaded.program.specs[rule].id): str(error) for rule, error in tick.errors.items()},
+                errors={
+                    str(self.loaded.program.specs[rule].id): str(error) for rule, error in tick.errors.items()
+                },
                 transition_count=len(tick.changes),
             )
         self.active = stored.active

@@ -6,12 +6,16 @@ from functools import cache
 
 import httpx
 from django.conf import settings
+from django.db import transaction
 
+from alertsite.audit.services import Deed, record
+from rules.models import Receiver
 from rules.notify.addresses import resolve
 from rules.notify.receivers.email.receiver import EmailKind, SmtpServer
 from rules.notify.receivers.log.receiver import LogKind
 from rules.notify.receivers.registry import ReceiverRegistry
 from rules.notify.receivers.webhook.receiver import WebhookKind
+from rules.services.authoring import Author
 
 
 @cache
@@ -35,3 +39,37 @@ def receiver_registry() -> ReceiverRegistry:
             LogKind(),
         ]
     )
+
+
+def save_receiver(receiver: Receiver, author: Author) -> Receiver:
+    """Store a receiver whose configuration fits its kind.
+
+    Raises
+    ------
+    UnknownReceiverKind, InvalidReceiver
+        Nothing is stored then.
+    """
+    receiver_registry().open(receiver.kind, receiver.config, receiver.secrets)
+    with transaction.atomic():
+        receiver.save()
+        detail = {"name": receiver.name, "kind": receiver.kind, "enabled": receiver.enabled}
+        record(
+            receiver.tenant_id,
+            Deed(author.name, "receiver.saved", f"receiver:{receiver.pk}", detail),
+            at=author.now,
+        )
+    return receiver
+
+
+def delete_receiver(receiver: Receiver, author: Author) -> None:
+    """Remove a receiver. What it was still owed is cancelled with it, and the audit chain says how much."""
+    with transaction.atomic():
+        owed = receiver.messages.filter(status="due").count()
+        deed = Deed(
+            author.name,
+            "receiver.deleted",
+            f"receiver:{receiver.pk}",
+            {"name": receiver.name, "undelivered": owed},
+        )
+        record(receiver.tenant_id, deed, at=author.now)
+        receiver.delete()

@@ -71,9 +71,7 @@ def _moment(timestamp_ms: int) -> datetime | None:
     return None if timestamp_ms == NEVER else to_datetime(timestamp_ms)
 
 
-def store(
-    shard: Shard, loaded: LoadedShard, before: ActiveRows, tick: Tick, *, lateness_ms: int
-) -> Stored:
+def store(shard: Shard, loaded: LoadedShard, before: ActiveRows, tick: Tick, *, lateness_ms: int) -> Stored:
     """Write what the tick changed: alerts, transitions, outbox rows. Called inside the tick's transaction."""
     ids = [
         before.ids[origin] if origin >= 0 else _alert_id(loaded, tick, position)
@@ -105,9 +103,7 @@ def alert_id(rule_id: UUID, fingerprint: int, active_since_ms: int) -> UUID:
 def _write_alerts(
     shard: Shard, loaded: LoadedShard, before: ActiveRows, after: ActiveRows, tick: Tick
 ) -> None:
-    began = {
-        (item.change.rule, item.fingerprint): item for item in tick.changes if item.change.origin < 0
-    }
+    began = {(item.change.rule, item.fingerprint): item for item in tick.changes if item.change.origin < 0}
     fresh = []
     for position in np.flatnonzero(tick.origin < 0).tolist():
         item = began[int(tick.alerts.rule[position]), int(tick.alerts.fingerprint[position])]
@@ -173,9 +169,7 @@ def _transition(
 ) -> AlertTransition:
     change, spec = item.change, item.spec
     identity = (
-        before.ids[change.origin]
-        if change.origin >= 0
-        else alert_id(spec.id, item.fingerprint, tick.at_ms)
+        before.ids[change.origin] if change.origin >= 0 else alert_id(spec.id, item.fingerprint, tick.at_ms)
     )
     return AlertTransition(
         id=transition_id(identity, tick.at_ms, change.state),

@@ -15,6 +15,9 @@ from rules.models import Wake
 
 LEASE: Final = timedelta(seconds=25)
 """How long a claimed shard is left alone. Longer than a task may run, so that a living worker keeps its claim."""
+SHARDS: Final = "shards"
+MESSAGES: Final = "messages"
+"""Kinds of waking."""
 RULES_PER_BATCH: Final = 5_000
 SHARDS_PER_BATCH: Final = 50
 
@@ -24,12 +27,26 @@ WITH due AS (
     SELECT id, row_number() OVER (PARTITION BY tenant_id ORDER BY next_due_at) AS turn
     FROM rules_shard
     WHERE next_due_at <= %(now)s AND leased_until <= %(now)s AND rule_count > 0
+        AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
 ), taken AS (
     SELECT shard.id FROM rules_shard shard JOIN due USING (id)
     WHERE shard.next_due_at <= %(now)s AND shard.leased_until <= %(now)s
     ORDER BY due.turn, shard.next_due_at
     LIMIT %(limit)s
     FOR UPDATE OF shard SKIP LOCKED
+)
+UPDATE rules_shard shard
+SET leased_until = %(until)s, fencing_token = shard.fencing_token + 1
+FROM taken WHERE shard.id = taken.id
+RETURNING shard.id, shard.tenant_id, shard.fencing_token, shard.rule_count
+"""
+
+_CLAIM_TENANT = """
+WITH taken AS (
+    SELECT id FROM rules_shard
+    WHERE tenant_id = %(tenant)s AND leased_until <= %(now)s AND rule_count > 0
+    ORDER BY id
+    FOR UPDATE SKIP LOCKED
 )
 UPDATE rules_shard shard
 SET leased_until = %(until)s, fencing_token = shard.fencing_token + 1
@@ -48,14 +65,24 @@ class Claim:
     rule_count: int
 
 
-def claim_due_shards(*, now: datetime, limit: int = 1000) -> list[Claim]:
-    """Take the shards that are due and free, the most overdue of each tenant first."""
-    parameters = {"now": now, "until": now + LEASE, "limit": limit}
+def claim_due_shards(*, now: datetime, limit: int = 1000, tenant_id: UUID | None = None) -> list[Claim]:
+    """Take the shards that are due and free, the most overdue of each tenant first; of one tenant if named."""
+    parameters = {"now": now, "until": now + LEASE, "limit": limit, "tenant": tenant_id}
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, parameters)
-        claims = [Claim(*row) for row in cursor.fetchall()]
-        Wake.objects.update_or_create(kind="shards", defaults={"last_at": now})
-    return claims
+        return [Claim(*row) for row in cursor.fetchall()]
+
+
+def claim_tenant(tenant_id: UUID, *, now: datetime) -> list[Claim]:
+    """Take every free shard of a tenant, due or not."""
+    with platform_scope(), connection.cursor() as cursor:
+        cursor.execute(_CLAIM_TENANT, {"now": now, "until": now + LEASE, "tenant": tenant_id})
+        return [Claim(*row) for row in cursor.fetchall()]
+
+
+def note_wake(kind: str, *, now: datetime) -> None:
+    """Record that somebody woke, so that no worker needs to take over."""
+    Wake.objects.update_or_create(kind=kind, defaults={"last_at": now})
 
 
 def batches(claims: Iterable[Claim]) -> Iterator[list[Claim]]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from celery import shared_task
 
 from alertsite.core.clock import SystemClock, to_datetime
-from rules.services import delivery
+from rules.services import delivery, waking
 
 Claimed = tuple[str, int]
 """message id, fencing token"""
@@ -16,7 +16,9 @@ Claimed = tuple[str, int]
 @shared_task(queue="notify", soft_time_limit=8, time_limit=10, expires=10)
 def wake_deliveries() -> dict[str, int]:
     """Claim due messages and hand them out by receiver. Idempotency key: the claim's fencing token."""
-    claims = delivery.claim_due_messages(now=to_datetime(SystemClock().now_ms()))
+    now = to_datetime(SystemClock().now_ms())
+    waking.note_wake(waking.MESSAGES, now=now)
+    claims = delivery.claim_due_messages(now=now)
     batches = delivery.batches(claims)
     for batch in batches:
         deliver_claimed.delay([[str(claim.message_id), claim.fencing_token] for claim in batch])

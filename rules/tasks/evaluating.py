@@ -18,7 +18,9 @@ Claimed = tuple[str, str, int, int]
 @shared_task(queue="evaluate", soft_time_limit=8, time_limit=10, expires=10)
 def wake_shards() -> dict[str, int]:
     """Claim due shards and hand them out in batches. Idempotency key: the claim's fencing token."""
-    claims = waking.claim_due_shards(now=to_datetime(SystemClock().now_ms()))
+    now = to_datetime(SystemClock().now_ms())
+    waking.note_wake(waking.SHARDS, now=now)
+    claims = waking.claim_due_shards(now=now)
     tasks = 0
     for batch in waking.batches(claims):
         evaluate_shards.delay(

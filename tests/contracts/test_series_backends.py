@@ -83,7 +83,7 @@ def redis_stand(limits: SeriesLimits, client: redis.Redis) -> Stand:
 def archive_stand(limits: SeriesLimits, client: redis.Redis) -> Stand:
     tenant = next(_tenants)
     stores = [RedisSeries(client, tenant, limits, window_ms=WINDOW_MS) for _ in range(2)]
-    return Stand(stores, lambda: archived(stores[0], stores[0].closed_windows(NOW_MS * 2)))
+    return Stand(stores, lambda: archived(stores[0], stores[0].closed_windows(NOW_MS + 3 * HOUR_MS)))
 
 
 def merged_stand(limits: SeriesLimits, client: redis.Redis) -> Stand:
@@ -91,7 +91,7 @@ def merged_stand(limits: SeriesLimits, client: redis.Redis) -> Stand:
     stores = [RedisSeries(client, tenant, limits, window_ms=WINDOW_MS) for _ in range(3)]
 
     def reader() -> MergedSeries:
-        old = stores[0].closed_windows(NOW_MS * 2)[:1]
+        old = stores[0].closed_windows(NOW_MS + 3 * HOUR_MS)[:1]
         archive = archived(stores[0], old)
         for window in old:
             stores[0].drop_window(window)

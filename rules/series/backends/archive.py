@@ -23,7 +23,6 @@ from rules.series.errors import CorruptBlock
 _MAGIC: Final = b"ASB1"
 _HEADER = struct.Struct("<4sqqIQQQ")  # magic, start, end, series, samples, bytes of labels, of samples
 _LEVEL: Final = 3
-_MOST_BYTES: Final = 1 << 31
 
 _Number = TypeVar("_Number", np.uint32, np.int64, np.uint64)
 
@@ -78,7 +77,7 @@ def read_head(encoded: bytes) -> BlockHead:
         raise CorruptBlock("of the archive", 0)
     _, start_ms, end_ms, series, samples, label_bytes, sample_bytes = _HEADER.unpack_from(encoded)
     labels_end = _HEADER.size + label_bytes
-    if len(encoded) != labels_end + sample_bytes or 4 * series + 16 * samples > _MOST_BYTES:
+    if len(encoded) != labels_end + sample_bytes:
         raise CorruptBlock("of the archive", len(encoded))
     return BlockHead(
         start_ms, end_ms, series, samples, slice(_HEADER.size, labels_end), slice(labels_end, len(encoded))
@@ -134,8 +133,6 @@ def _from_planes(raw: bytes, start: int, count: int, kind: type[_Number]) -> npt
 
 def _decompressed(packed: bytes, at_least: int) -> bytes:
     try:
-        if zstandard.frame_content_size(packed) > _MOST_BYTES:
-            raise CorruptBlock("of the archive", 0)
         raw = zstandard.decompress(packed)
     except zstandard.ZstdError:
         raise CorruptBlock("of the archive", 0) from None

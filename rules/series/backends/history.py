@@ -108,7 +108,7 @@ class MergedSeries:
             if generation != self._generations[position]:
                 self._generations[position] = generation
                 self._inner[position].clear()
-        return sum(self._generations)
+        return hash(tuple(self._generations))
 
     def select(self, matchers: Sequence[Matcher]) -> Ints:
         """Sorted numbers of the series that satisfy every matcher in either source."""

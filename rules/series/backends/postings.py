@@ -46,26 +46,37 @@ class Postings:
 
     def select(self, matchers: Sequence[Matcher]) -> Ints:
         """Sorted numbers, shape (k,), of the series that satisfy every matcher."""
-        exact = [matcher for matcher in matchers if matcher.op is MatchOp.EQUAL and matcher.value]
-        others = [matcher for matcher in matchers if not (matcher.op is MatchOp.EQUAL and matcher.value)]
+        exact = [(m.name, m.value) for m in matchers if m.op is MatchOp.EQUAL and m.value]
+        others = [m for m in matchers if not (m.op is MatchOp.EQUAL and m.value)]
         found = self._all
         if exact:
-            arrays = sorted((self._numbers(matcher.name, matcher.value) for matcher in exact), key=len)
-            found = arrays[0]
-            for array in arrays[1:]:
-                found = found[_contained(found, array)]
+            exact.sort(key=self._count)
+            if self._count(exact[0]) <= _FEW:
+                return self._select_few(exact, others)
+            found = self._numbers(exact[0])
+            for pair in exact[1:]:
+                found = found[_contained(found, self._numbers(pair))]
         for matcher in others:
-            found = self._narrow(found, matcher)
+            accepts_absence = matcher.matches("")
+            listed = _contained(found, self._listed(matcher, accepted=not accepts_absence))
+            found = found[~listed if accepts_absence else listed]
         return found
 
-    def _narrow(self, candidates: Ints, matcher: Matcher) -> Ints:
-        if len(candidates) <= _FEW:
-            label_sets = [dict(self.labels[number]) for number in candidates.tolist()]
-            kept = [matcher.matches(labels.get(matcher.name, "")) for labels in label_sets]
-            return candidates[np.array(kept, np.bool_)]
-        accepts_absence = matcher.matches("")
-        listed = _contained(candidates, self._listed(matcher, accepted=not accepts_absence))
-        return candidates[~listed if accepts_absence else listed]
+    def _select_few(self, exact: Sequence[tuple[str, str]], others: Sequence[Matcher]) -> Ints:
+        """As `select`, one by one: the rarest pair comes first."""
+        kept = [
+            number
+            for number in self._list(exact[0])
+            if all(pair in self.labels[number] for pair in exact[1:])
+            and _satisfies(self.labels[number], others)
+        ]
+        return np.array(kept, np.int64)
+
+    def _list(self, pair: tuple[str, str]) -> Sequence[int]:
+        return self._by_label.get(pair[0], {}).get(pair[1], ())
+
+    def _count(self, pair: tuple[str, str]) -> int:
+        return len(self._list(pair))
 
     def _listed(self, matcher: Matcher, *, accepted: bool) -> Ints:
         """Numbers of the series that have the label with a value that the matcher accepts, or refuses."""
@@ -77,13 +88,14 @@ class Postings:
             self._matched[matcher] = np.array(sorted(chain.from_iterable(lists)), np.int64)
         return self._matched[matcher]
 
-    def _numbers(self, name: str, value: str) -> Ints:
-        array = self._arrays.get((name, value))
-        if array is None:
-            array = np.array(self._by_label.get(name, {}).get(value, ()), np.int64)
-            if len(array) > _FEW:
-                self._arrays[name, value] = array
-        return array
+    def _numbers(self, pair: tuple[str, str]) -> Ints:
+        if pair not in self._arrays:
+            self._arrays[pair] = np.array(self._list(pair), np.int64)
+        return self._arrays[pair]
+
+
+def _satisfies(labels: LabelSet, matchers: Sequence[Matcher]) -> bool:
+    return all(matcher.matches(dict(labels).get(matcher.name, "")) for matcher in matchers)
 
 
 def _contained(candidates: Ints, array: Ints) -> Bools:

@@ -5,16 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rules.evaluation.states import NEVER, ActiveAlerts, Exceptions, Holding, Reason, State, Step, Terms, advance
+from rules.evaluation.states import (
+    NEVER,
+    ActiveAlerts,
+    Exceptions,
+    Holding,
+    Reason,
+    State,
+    Step,
+    Terms,
+    advance,
+)
 
 MINUTE = 60_000
 T0 = 1_700_000_000_000
 
 
 def terms(*, hold_for_ms: int = 0, keep_firing_for_ms: int = 0, limit: int = 0, rules: int = 1) -> Terms:
-    return Terms(
-        np.full(rules, hold_for_ms), np.full(rules, keep_firing_for_ms), np.full(rules, limit)
-    )
+    return Terms(np.full(rules, hold_for_ms), np.full(rules, keep_firing_for_ms), np.full(rules, limit))
 
 
 def alert(*, since_ms: int, fired_ms: int = NEVER, keep_since_ms: int = NEVER) -> ActiveAlerts:
@@ -79,7 +87,9 @@ FIRING = alert(since_ms=T0, fired_ms=T0)
 def test_one_alert(before, held, rules, after_ms, expected):
     result = step(before, holding(*held), rules, T0 + after_ms)
 
-    assert [(one.previous, one.state, one.reason) for one in result.changes] == ([expected] if expected else [])
+    assert [(one.previous, one.state, one.reason) for one in result.changes] == (
+        [expected] if expected else []
+    )
 
 
 def test_condition_that_returns_forgets_that_it_was_kept():

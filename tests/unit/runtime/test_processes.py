@@ -162,14 +162,16 @@ def test_pauses_between_restarts_grow(house):
     house.supervisor = Supervisor(house.root / "log", house.root / "processes.json", note)
 
     async def scenario():
-        house.supervisor.start([house.spec("bad", command=(sys.executable, "-c", "raise SystemExit(3)"))])
+        house.supervisor.start(
+            [house.spec("bad", command=(sys.executable, "-c", "print('no disk'); raise SystemExit(3)"))]
+        )
         await until(lambda: len(pauses) == 3)
 
     run(house, scenario)
     assert pauses == [
-        "exited with 3; again in 0.05 s",
-        "exited with 3; again in 0.1 s",
-        "exited with 3; again in 0.2 s",
+        "exited with 3 no disk; again in 0.05 s",
+        "exited with 3 no disk; again in 0.1 s",
+        "exited with 3 no disk; again in 0.2 s",
     ]
 
 

@@ -57,9 +57,14 @@ class EmailChannel:
             self._hand_over(message)
         except smtplib.SMTPRecipientsRefused as error:
             codes = {code for code, _ in error.recipients.values()}
-            _fail(f"every recipient was refused: {sorted(codes)}", temporary=any(code in TEMPORARY for code in codes))
+            _fail(
+                f"every recipient was refused: {sorted(codes)}",
+                temporary=any(code in TEMPORARY for code in codes),
+            )
         except smtplib.SMTPResponseException as error:
-            _fail(f"SMTP {error.smtp_code}: {_text(error.smtp_error)}", temporary=error.smtp_code in TEMPORARY)
+            _fail(
+                f"SMTP {error.smtp_code}: {_text(error.smtp_error)}", temporary=error.smtp_code in TEMPORARY
+            )
         except (smtplib.SMTPException, OSError) as error:
             _fail(f"{type(error).__name__}: {error}"[:300], temporary=True)
         return Receipt(f"accepted {message['Message-ID']}")

@@ -54,7 +54,7 @@ class Block:
     last
         The last bytes that are in: what stands there must not change.
     used_ms
-        Latest time that a read of this block asked for, by the readers' own sense of time.
+        Start of the newest window there was when the block was last read.
     """
 
     __slots__ = ("arrays", "last", "length", "used_ms")

@@ -6,7 +6,7 @@ read anew; after Redis was emptied numbers mean nothing and reading raises `Seri
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
@@ -25,7 +25,7 @@ BlockId: TypeAlias = tuple[int, int]
 
 _FEW_WINDOWS = 4
 _CALL_WEIGHT = 1024
-_WHOLE_BLOCK_WEIGHT = 32  # so that no single answer grows beyond some 20 MB
+_WHOLE_BLOCK_WEIGHT = 128  # eight blocks an answer: 3 MB of scrapes every 15 s, 40 MB of one a second
 _KEPT_WINDOWS = 2
 
 
@@ -48,7 +48,7 @@ class Reader:
         self._window_ms = window_ms
         self._epoch = b""
         self._blocks: dict[BlockId, Block] = {}
-        self._latest_ms = 0
+        self._newest_ms = 0
 
     def read(self, epoch: bytes, numbers: Ints, start_ms: int, end_ms: int) -> Columns:
         """Samples of these numbers of this epoch with `start_ms <= timestamp <= end_ms`.
@@ -60,17 +60,24 @@ class Reader:
         """
         if not len(numbers) or end_ms < start_ms:
             return Columns.empty(len(numbers))
+        parts = list(_by_shelf(numbers))
+        windows = self._windows(start_ms, end_ms)
+        wanted = [(window, part.shelf) for window in windows for part in parts]
+        self.refresh(epoch, wanted)
+        self._forget_unused(wanted)
+        return self._gather(parts, windows, (start_ms, end_ms), len(numbers))
+
+    def refresh(self, epoch: bytes, wanted: list[BlockId]) -> None:
+        """Bring these blocks of this epoch up to date.
+
+        Raises
+        ------
+        SeriesRenumbered
+            If the epoch is over.
+        """
         if epoch != self._epoch:
             self._blocks.clear()
             self._epoch = epoch
-        parts = list(_by_shelf(numbers))
-        windows = self._windows(start_ms, end_ms)
-        self.refresh([(window, part.shelf) for window in windows for part in parts])
-        self._forget_unused(end_ms, windows, parts)
-        return self._gather(parts, windows, (start_ms, end_ms), len(numbers))
-
-    def refresh(self, wanted: list[BlockId]) -> None:
-        """Bring these blocks up to date."""
         rolled_back = []
         for call in self._calls(wanted):
             known = [self._blocks.get(block_id) for block_id in call]
@@ -83,7 +90,7 @@ class Reader:
         if rolled_back:
             for block_id in rolled_back:
                 del self._blocks[block_id]
-            self.refresh(rolled_back)
+            self.refresh(epoch, rolled_back)
 
     def block(self, block_id: BlockId) -> Block | None:
         """A block as far as it was read."""
@@ -120,17 +127,18 @@ class Reader:
             return list(range(first, end_ms + 1, self._window_ms))
         return [start for start in stored_windows(self._client, self._keys, end_ms) if start >= first]
 
-    def _forget_unused(self, end_ms: int, windows: list[int], parts: list[_Part]) -> None:
-        """Drop blocks that no read has touched while the time asked for moved on by two windows."""
-        previous_ms = self._latest_ms
-        self._latest_ms = max(previous_ms, end_ms)
-        for window in windows:
-            for part in parts:
-                block = self._blocks.get((window, part.shelf))
-                if block:
-                    block.used_ms = self._latest_ms
-        if self._latest_ms // self._window_ms != previous_ms // self._window_ms:
-            oldest_ms = self._latest_ms - _KEPT_WINDOWS * self._window_ms
+    def _forget_unused(self, used: Iterable[BlockId]) -> None:
+        """Drop blocks that no read has touched while two newer windows began to hold samples.
+
+        Stored samples are the clock, not the times that are asked for: those may lie in any future.
+        """
+        previous_ms = self._newest_ms
+        self._newest_ms = max((window for window, _ in self._blocks), default=previous_ms)
+        for block_id in used:
+            if block_id in self._blocks:
+                self._blocks[block_id].used_ms = self._newest_ms
+        if self._newest_ms != previous_ms:
+            oldest_ms = self._newest_ms - _KEPT_WINDOWS * self._window_ms
             self._blocks = {key: block for key, block in self._blocks.items() if block.used_ms >= oldest_ms}
 
     def _gather(

@@ -101,6 +101,20 @@ return 1
 )
 """ARGV: epoch, revision, length, seal, records, length of each block. Refuses if any sample came since."""
 
+TRIM: Final = """
+local freed = 0
+for i = 1, #KEYS do
+  local length = redis.call('STRLEN', KEYS[i])
+  local taken = length > 0 and redis.call('MEMORY', 'USAGE', KEYS[i]) or 0
+  if taken > length * 5 / 4 + 256 then
+    redis.call('SET', KEYS[i], redis.call('GET', KEYS[i]), 'KEEPTTL')
+    freed = freed + taken - redis.call('MEMORY', 'USAGE', KEYS[i])
+  end
+end
+return freed
+"""
+"""Gives back the room that Redis keeps behind a string for the next append, as much again as the string."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -143,3 +157,4 @@ class Scripts:
         self.append: Script = client.register_script(APPEND)
         self.tails: Script = client.register_script(TAILS)
         self.rewrite: Script = client.register_script(REWRITE)
+        self.trim: Script = client.register_script(TRIM)

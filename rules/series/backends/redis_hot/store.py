@@ -73,25 +73,26 @@ class RedisSeries:
         self._reader = Reader(client, scripts, keys, window_ms)
         self._upkeep = Upkeep(client, scripts, keys, retention)
         self._reading = threading.Lock()
-        self._generation = 0
         self._postings = Postings()
-        self._indexed: Edition | None = None
+        self._indexed = self._directory.edition
+        self._pairs: dict[bytes, tuple[str, str]] = {}
         self._behind = True
 
     def generation(self) -> int:
-        """A number that changes when series were added or dropped by any process. One round trip."""
+        """A number that changes when series were added or dropped by any process. One round trip.
+
+        It depends on the index alone: another `RedisSeries` of the tenant in this process says the same.
+        """
         with self._directory.lock:
-            before = (self._indexed, len(self._postings))
             self._index(self._directory.catch_up())
             self._behind = False
-            self._generation += before != (self._indexed, len(self._postings))
-            return self._generation
+            return hash((self._indexed.epoch, self._indexed.revision, self._indexed.end))
 
     def select(self, matchers: Sequence[Matcher]) -> Ints:
         """Sorted numbers of the series that satisfy every matcher."""
         with self._directory.lock:
-            if self._behind:
-                self.generation()
+            self._index(self._directory.catch_up() if self._behind else self._directory.edition)
+            self._behind = False
             return self._postings.select(matchers)
 
     def labels(self, numbers: Ints) -> Sequence[LabelSet]:
@@ -118,8 +119,6 @@ class RedisSeries:
         """
         with self._reading:
             self._behind = True
-            if self._indexed is None:
-                return Columns.empty(len(numbers))
             return self._reader.read(self._indexed.epoch, numbers, start_ms, end_ms)
 
     def append(self, batch: SampleBatch, *, now_ms: int) -> WriteReceipt:
@@ -152,7 +151,7 @@ class RedisSeries:
 
     def closed_windows(self, now_ms: int) -> list[int]:
         """Starts of the windows that can take no more samples, oldest first: these may be archived."""
-        return self._upkeep.closed_windows(now_ms - self._limits.lateness_ms)
+        return self._upkeep.closed_windows(now_ms, lateness_ms=self._limits.lateness_ms)
 
     def export_window(self, window_start_ms: int) -> Iterator[ClosedBlock]:
         """The samples of a window, some 65,000 series a block; nothing if it has expired."""
@@ -161,6 +160,10 @@ class RedisSeries:
     def drop_window(self, window_start_ms: int) -> None:
         """Free a window's memory before its time, once it is archived."""
         self._upkeep.drop_window(self._directory.catch_up(), window_start_ms)
+
+    def trim_ended_windows(self, now_ms: int) -> int:
+        """Give back the room that Redis keeps for appends to windows that have ended. Returns bytes freed."""
+        return self._upkeep.trim_ended_windows(self._directory.catch_up(), now_ms)
 
     def drop_gone_series(self, now_ms: int) -> int:
         """Forget series without hot samples, once they are many. Returns how many were forgotten."""
@@ -177,7 +180,7 @@ class RedisSeries:
     def _index(self, edition: Edition) -> None:
         if edition is not self._indexed:
             self._postings = Postings()
-            self._pairs: dict[bytes, tuple[str, str]] = {}
+            self._pairs.clear()
             self._indexed = edition
         if len(edition.numbers) > len(self._postings):
             entries = islice(edition.numbers.items(), len(self._postings), None)

@@ -1,0 +1,69 @@
+"""RFC 9457 problem details: the one place that maps error codes to HTTP statuses."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from alertsite.core.errors import PlatformError
+
+CONTENT_TYPE: Final = "application/problem+json"
+
+STATUS_BY_CODE: Final = {
+    "not_authenticated": 401,
+    "tenant.foreign": 403,
+    "scope.missing": 403,
+    "not_permitted": 403,
+    "conflict": 409,
+    "rule.too_many": 409,
+    "query.too_expensive": 422,
+    "query.execution": 422,
+    "query.timeout": 503,
+}
+"""Codes whose status is not 400."""
+
+
+def status_of(error: PlatformError) -> int:
+    """The HTTP status of an error."""
+    return STATUS_BY_CODE.get(error.code, 400)
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:  # noqa: ARG001 (DRF's interface)
+    """DRF's exception handler. None for what is a fault of ours: Django answers 500 and logs it."""
+    if isinstance(error, PlatformError):
+        return _response(status_of(error), error.code, error.detail, getattr(error, "errors", None))
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    if not isinstance(error, exceptions.APIException):
+        return None
+    errors = error.detail if isinstance(error.detail, dict) else None
+    detail = "the request is not valid" if errors else _text(error.detail)
+    response = _response(error.status_code, str(error.default_code), detail, errors)
+    if isinstance(error, exceptions.Throttled) and error.wait is not None:
+        response["Retry-After"] = str(int(error.wait) + 1)
+    header = getattr(error, "auth_header", None)
+    if header:
+        response["WWW-Authenticate"] = header
+    return response
+
+
+def _text(detail: Any) -> str:
+    return " ".join(map(str, detail)) if isinstance(detail, list) else str(detail)
+
+
+def _response(status: int, code: str, detail: str, errors: Any) -> Response:
+    problem: dict[str, Any] = {
+        "type": f"urn:alertsite:{code}",
+        "title": code,
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        problem["errors"] = errors
+    return Response(problem, status=status, content_type=CONTENT_TYPE)

@@ -1,0 +1,1 @@
+"""REST over rules, alerts and deliveries. Views parse, call one service, present."""

@@ -1,0 +1,191 @@
+"""JSON shapes of rules, alerts and deliveries. Fields are named one by one; nothing is stored here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from alertsite.core.durations import format_duration_ms, parse_duration_ms
+from alertsite.core.errors import InvalidDuration
+from rules.evaluation.outcomes import describe
+from rules.models import (
+    AlertInstance,
+    AlertTransition,
+    DeliveryAttempt,
+    LedgerEntry,
+    OutboxMessage,
+    Receiver,
+    Rule,
+    RuleGroup,
+    RuleVersion,
+)
+from rules.services.authoring import RuleDraft
+
+MAX_DURATION_S = 366 * 86_400
+
+
+@extend_schema_field({"type": "string", "example": "5m"})
+class DurationField(serializers.Field):  # type: ignore[type-arg]
+    """Whole seconds inside, Prometheus notation (`1m30s`) outside. A number is taken as seconds."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Seconds."""
+        if isinstance(data, int) and not isinstance(data, bool):
+            seconds, rest = data, 0
+        else:
+            try:
+                seconds, rest = divmod(parse_duration_ms(str(data)), 1000)
+            except InvalidDuration as error:
+                raise serializers.ValidationError(str(error)) from None
+        if rest or not 0 <= seconds <= MAX_DURATION_S:
+            raise serializers.ValidationError(f"{data!r} is not a whole number of seconds from 0 to 366d")
+        return seconds
+
+    def to_representation(self, value: int) -> str:
+        """Prometheus notation."""
+        return format_duration_ms(value * 1000)
+
+
+class TextsField(serializers.DictField):
+    """A mapping of texts."""
+
+    child = serializers.CharField(allow_blank=True, max_length=10_000)
+
+
+class RuleGroupSerializer(serializers.ModelSerializer[RuleGroup]):
+    """A rule group."""
+
+    interval = DurationField(source="interval_s", required=False)
+    query_offset = DurationField(source="query_offset_s", required=False)
+
+    class Meta:
+        model = RuleGroup
+        fields = ["id", "name", "interval", "query_offset", "alert_limit", "created_at"]
+        read_only_fields = ["id", "created_at"]
+
+
+class RuleSerializer(serializers.ModelSerializer[Rule]):
+    """A rule as people see it. Write either `expr` or `condition`."""
+
+    group = serializers.PrimaryKeyRelatedField(queryset=RuleGroup.across_tenants.none())
+    expr = serializers.CharField(required=False, allow_blank=True, max_length=65_536)
+    condition = serializers.JSONField(required=False, allow_null=True)
+    recovery_expr = serializers.CharField(required=False, allow_blank=True, max_length=65_536)
+    keep_firing_for = DurationField(source="keep_firing_for_s", required=False)
+    labels = TextsField(required=False)
+    annotations = TextsField(required=False)
+
+    class Meta:
+        model = Rule
+        fields = [
+            "id", "group", "position", "kind", "name", "expr", "condition", "recovery_expr",
+            "keep_firing_for", "severity", "category", "labels", "annotations", "no_data_policy",
+            "error_policy", "alert_limit", "state", "version", "health", "last_error", "truncated", "updated_at",
+        ]  # fmt: skip
+        read_only_fields = ["id", "version", "health", "last_error", "truncated", "updated_at"]
+
+    def get_fields(self) -> dict[str, Any]:
+        """The fields, with `for`, which is no name Python allows, and the groups of the tenant."""
+        fields = super().get_fields()
+        fields["for"] = DurationField(source="hold_for_s", required=False)
+        grant = getattr(self.context.get("view"), "grant", None)
+        if grant is not None:
+            fields["group"].queryset = RuleGroup.objects.for_tenant(grant.tenant_id)
+        return fields
+
+    def draft(self, before: RuleDraft | None) -> RuleDraft:
+        """The validated values as a draft, over what the rule was before."""
+        values = {name: value for name, value in self.validated_data.items() if name != "group"}
+        known = (
+            {} if before is None else {name: getattr(before, name) for name in RuleDraft.__dataclass_fields__}
+        )
+        if values.get("expr") and "condition" not in values:
+            known["condition"] = None
+        if values.get("condition") is not None and "expr" not in values:
+            known |= {"expr": "", "recovery_expr": ""}
+        return RuleDraft(**known | {"state": known.get("state", Rule.State.ACTIVE)} | values)
+
+
+class RuleVersionSerializer(serializers.ModelSerializer[RuleVersion]):
+    """A rule as it was saved once."""
+
+    class Meta:
+        model = RuleVersion
+        fields = ["version", "definition", "author", "created_at"]
+
+
+class AlertSerializer(serializers.ModelSerializer[AlertInstance]):
+    """An active alert."""
+
+    class Meta:
+        model = AlertInstance
+        fields = [
+            "id", "rule", "state", "labels", "annotations", "value", "active_since", "fired_at", "keep_firing_since",
+        ]  # fmt: skip
+
+
+class TransitionSerializer(serializers.ModelSerializer[AlertTransition]):
+    """One change of state, with the reason."""
+
+    alert = serializers.UUIDField(source="alert_id")
+
+    class Meta:
+        model = AlertTransition
+        fields = [
+            "id", "alert", "rule", "rule_version", "previous", "state", "at", "labels", "annotations", "value", "trace",
+        ]  # fmt: skip
+
+
+class ReceiverSerializer(serializers.ModelSerializer[Receiver]):
+    """Where notifications go. `secrets` are written, never read."""
+
+    config = serializers.DictField(required=False)
+    secrets = serializers.DictField(required=False, write_only=True)
+
+    class Meta:
+        model = Receiver
+        fields = ["id", "name", "kind", "config", "secrets", "enabled", "created_at"]
+        read_only_fields = ["id", "created_at"]
+
+
+class AttemptSerializer(serializers.ModelSerializer[DeliveryAttempt]):
+    """One try to deliver."""
+
+    class Meta:
+        model = DeliveryAttempt
+        fields = ["number", "started_at", "finished_at", "delivered", "outcome"]
+
+
+class MessageSerializer(serializers.ModelSerializer[OutboxMessage]):
+    """A notification with its attempts."""
+
+    alert = serializers.UUIDField(source="transition.alert_id")
+    state = serializers.CharField(source="transition.state")
+    history = AttemptSerializer(many=True)
+
+    class Meta:
+        model = OutboxMessage
+        fields = [
+            "id", "receiver", "alert", "state", "status", "cause", "idempotency_key", "created_at",
+            "next_attempt_at", "attempts", "delivered_at", "receipt", "history",
+        ]  # fmt: skip
+
+
+class TickSerializer(serializers.ModelSerializer[LedgerEntry]):
+    """What became of one tick of one shard; `rules` maps rule ids to outcomes."""
+
+    rules = serializers.SerializerMethodField()
+
+    class Meta:
+        model = LedgerEntry
+        fields = [
+            "shard", "due_at", "started_at", "finished_at", "data_as_of", "caught_up", "skipped_reason", "errors",
+            "transition_count", "rules",
+        ]  # fmt: skip
+
+    def get_rules(self, entry: LedgerEntry) -> dict[str, str]:
+        """Outcome of each rule, in words."""
+        ids = entry.layout.rule_ids if entry.layout else []
+        return {str(rule): word for rule, word in zip(ids, describe(bytes(entry.outcomes)), strict=False)}

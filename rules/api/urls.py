@@ -1,0 +1,19 @@
+"""Routes of rules, alerts and deliveries, below `/api/`."""
+
+from __future__ import annotations
+
+from rest_framework.routers import SimpleRouter
+
+from rules.api import views
+
+router = SimpleRouter(use_regex_path=False)
+router.register("rule-groups", views.RuleGroupViewSet, basename="rule-group")
+router.register("rules", views.RuleViewSet, basename="rule")
+router.register("alerts", views.AlertViewSet, basename="alert")
+router.register("transitions", views.TransitionViewSet, basename="transition")
+router.register("receivers", views.ReceiverViewSet, basename="receiver")
+router.register("deliveries", views.DeliveryViewSet, basename="delivery")
+router.register("dead-letters", views.DeadLetterViewSet, basename="dead-letter")
+router.register("ledger", views.LedgerViewSet, basename="ledger")
+
+urlpatterns = router.urls

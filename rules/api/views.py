@@ -1,0 +1,300 @@
+"""REST views of rules, alerts and deliveries."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import Http404
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.viewsets import GenericViewSet
+
+from alertsite.web.pagination import CursorPages
+from alertsite.web.views import TenantView
+from rules.api import serializers
+from rules.api.filters import AlertFilter, MessageFilter, RuleFilter, TransitionFilter
+from rules.models import AlertInstance, AlertTransition, LedgerEntry, OutboxMessage, Receiver, Rule, RuleGroup
+from rules.services import authoring, delivery, receivers
+from rules.services.authoring import Author
+
+
+class ByName(CursorPages):
+    """Ordered by name."""
+
+    ordering = ("name", "id")
+
+
+class ByPosition(CursorPages):
+    """Rules as they stand in their groups."""
+
+    ordering = ("group_id", "position", "id")
+
+
+class NewestActive(CursorPages):
+    """Alerts, the newest first."""
+
+    ordering = ("-active_since", "id")
+
+
+class NewestChange(CursorPages):
+    """Transitions, the newest first."""
+
+    ordering = ("-at", "id")
+
+
+class NewestMessage(CursorPages):
+    """Messages, the newest first."""
+
+    ordering = ("-created_at", "id")
+
+
+class NewestTick(CursorPages):
+    """Ledger, the newest first."""
+
+    ordering = ("-due_at", "id")
+
+
+class TenantViewSet(TenantView, GenericViewSet):  # type: ignore[type-arg]
+    """Base of the resources: rows of the request's tenant, found by id."""
+
+    lookup_value_converter = "uuid"
+
+    @property
+    def author(self) -> Author:
+        """Who saves, and when."""
+        return Author(self.actor, self.now)
+
+    def rows(self) -> QuerySet[Any]:
+        """Rows of the tenant."""
+        raise NotImplementedError
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Rows of the tenant; nothing while the OpenAPI document is made."""
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset  # type: ignore[return-value]
+        return self.rows()
+
+
+class RuleGroupViewSet(
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.CreateModelMixin,
+    mixins.UpdateModelMixin,
+    mixins.DestroyModelMixin,
+    TenantViewSet,
+):
+    """Rule groups."""
+
+    queryset = RuleGroup.across_tenants.none()
+    serializer_class = serializers.RuleGroupSerializer
+    pagination_class = ByName
+
+    def rows(self) -> QuerySet[RuleGroup]:
+        return RuleGroup.objects.for_tenant(self.grant.tenant_id)
+
+    def perform_create(self, serializer: BaseSerializer[RuleGroup]) -> None:
+        group = RuleGroup(tenant_id=self.grant.tenant_id, **serializer.validated_data)
+        serializer.instance = authoring.save_group(group, self.author)
+
+    def perform_update(self, serializer: BaseSerializer[RuleGroup]) -> None:
+        group = serializer.instance
+        assert group is not None
+        for name, value in serializer.validated_data.items():
+            setattr(group, name, value)
+        authoring.save_group(group, self.author)
+
+    def perform_destroy(self, instance: RuleGroup) -> None:
+        authoring.delete_group(instance, self.author)
+
+
+class RuleViewSet(
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.CreateModelMixin,
+    mixins.UpdateModelMixin,
+    mixins.DestroyModelMixin,
+    TenantViewSet,
+):
+    """Rules. Each save is a version."""
+
+    queryset = Rule.across_tenants.none()
+    serializer_class = serializers.RuleSerializer
+    filterset_class = RuleFilter
+    pagination_class = ByPosition
+
+    def rows(self) -> QuerySet[Rule]:
+        return Rule.objects.for_tenant(self.grant.tenant_id).select_related("group")
+
+    def perform_create(self, serializer: BaseSerializer[Rule]) -> None:
+        assert isinstance(serializer, serializers.RuleSerializer)
+        group = serializer.validated_data["group"]
+        serializer.instance = authoring.save_rule(group, serializer.draft(None), self.author)
+
+    def perform_update(self, serializer: BaseSerializer[Rule]) -> None:
+        assert isinstance(serializer, serializers.RuleSerializer)
+        rule = serializer.instance
+        assert rule is not None
+        group = serializer.validated_data.get("group", rule.group)
+        authoring.save_rule(group, serializer.draft(authoring.draft_of(rule)), self.author, rule=rule)
+
+    def perform_destroy(self, instance: Rule) -> None:
+        authoring.delete_rule(instance, self.author)
+
+    @action(detail=True, serializer_class=serializers.RuleVersionSerializer, filterset_class=None)
+    def versions(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
+        """Every version, the newest first."""
+        return Response(self.get_serializer(self.get_object().versions.all(), many=True).data)
+
+    @action(detail=True, methods=["post"], filterset_class=None)
+    def pause(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
+        """Stop evaluating; its alerts resolve."""
+        return self._change_state(Rule.State.PAUSED)
+
+    @action(detail=True, methods=["post"], filterset_class=None)
+    def activate(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
+        """Evaluate from now on."""
+        return self._change_state(Rule.State.ACTIVE)
+
+    @action(detail=True, methods=["post"], filterset_class=None)
+    def archive(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
+        """Keep for the record only."""
+        return self._change_state(Rule.State.ARCHIVED)
+
+    def _change_state(self, state: str) -> Response:
+        rule = authoring.change_state(self.get_object(), state, self.author)
+        return Response(self.get_serializer(rule).data)
+
+
+class AlertViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):
+    """Active alerts; one that has resolved is still found by its id."""
+
+    queryset = AlertInstance.across_tenants.none()
+    serializer_class = serializers.AlertSerializer
+    filterset_class = AlertFilter
+    pagination_class = NewestActive
+
+    def rows(self) -> QuerySet[AlertInstance]:
+        return AlertInstance.objects.for_tenant(self.grant.tenant_id)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002
+        """The active alert, or the last change of one that is over."""
+        alert = self.rows().filter(pk=kwargs["pk"]).first()
+        if alert is not None:
+            return Response(self.get_serializer(alert).data)
+        last = self._history(kwargs["pk"]).last()
+        if last is None:
+            raise Http404
+        return Response(
+            {
+                "id": last.alert_id,
+                "rule": last.rule_id,
+                "state": last.state,
+                "labels": last.labels,
+                "annotations": last.annotations,
+                "value": last.value,
+                "resolved_at": last.at,
+            }
+        )
+
+    @action(detail=True, serializer_class=serializers.TransitionSerializer, filterset_class=None)
+    def transitions(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
+        """Every change of state, in order."""
+        history = self._history(pk)
+        if not history:
+            raise Http404
+        return Response(self.get_serializer(history, many=True).data)
+
+    def _history(self, alert_id: UUID) -> QuerySet[AlertTransition]:
+        return (
+            AlertTransition.objects.for_tenant(self.grant.tenant_id)
+            .filter(alert_id=alert_id)
+            .order_by("at", "id")
+        )
+
+
+class TransitionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):
+    """History of every alert."""
+
+    queryset = AlertTransition.across_tenants.none()
+    serializer_class = serializers.TransitionSerializer
+    filterset_class = TransitionFilter
+    pagination_class = NewestChange
+
+    def rows(self) -> QuerySet[AlertTransition]:
+        return AlertTransition.objects.for_tenant(self.grant.tenant_id)
+
+
+class ReceiverViewSet(
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.CreateModelMixin,
+    mixins.UpdateModelMixin,
+    mixins.DestroyModelMixin,
+    TenantViewSet,
+):
+    """Receivers."""
+
+    queryset = Receiver.across_tenants.none()
+    serializer_class = serializers.ReceiverSerializer
+    pagination_class = ByName
+
+    def rows(self) -> QuerySet[Receiver]:
+        return Receiver.objects.for_tenant(self.grant.tenant_id)
+
+    def perform_create(self, serializer: BaseSerializer[Receiver]) -> None:
+        receiver = Receiver(tenant_id=self.grant.tenant_id, **serializer.validated_data)
+        serializer.instance = receivers.save_receiver(receiver, self.author)
+
+    def perform_update(self, serializer: BaseSerializer[Receiver]) -> None:
+        receiver = serializer.instance
+        assert receiver is not None
+        for name, value in serializer.validated_data.items():
+            setattr(receiver, name, value)
+        receivers.save_receiver(receiver, self.author)
+
+    def perform_destroy(self, instance: Receiver) -> None:
+        receivers.delete_receiver(instance, self.author)
+
+
+class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):
+    """The outbox: every notification, with each attempt."""
+
+    queryset = OutboxMessage.across_tenants.none()
+    serializer_class = serializers.MessageSerializer
+    filterset_class = MessageFilter
+    pagination_class = NewestMessage
+
+    def rows(self) -> QuerySet[OutboxMessage]:
+        messages = OutboxMessage.objects.for_tenant(self.grant.tenant_id)
+        return messages.select_related("transition").prefetch_related("history")
+
+
+class DeadLetterViewSet(DeliveryViewSet):
+    """Notifications that were given up."""
+
+    filterset_class = None
+
+    def rows(self) -> QuerySet[OutboxMessage]:
+        return super().rows().filter(status=OutboxMessage.Status.DEAD)
+
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
+        """Make it due again, with the same idempotency key."""
+        delivery.replay_dead(self.get_object(), now=self.now)
+        return Response(status=status.HTTP_202_ACCEPTED)
+
+
+class LedgerViewSet(mixins.ListModelMixin, TenantViewSet):
+    """What became of each tick of each shard."""
+
+    queryset = LedgerEntry.across_tenants.none()
+    serializer_class = serializers.TickSerializer
+    pagination_class = NewestTick
+
+    def rows(self) -> QuerySet[LedgerEntry]:
+        return LedgerEntry.objects.for_tenant(self.grant.tenant_id).select_related("layout")

@@ -1,0 +1,1 @@
+"""What `manage.py bench` measures: CPU seconds of every process that works, over the real path."""

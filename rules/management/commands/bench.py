@@ -1,0 +1,55 @@
+"""Measures what the platform costs, on servers of its own. Figures are CPU seconds of every process involved."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, call_command
+
+from alertsite.core.errors import PlatformError
+from alertsite.runtime.sandbox import join
+from rules.bench.passes import Bench, Measured
+from rules.bench.workloads import WORKLOADS, workload
+
+
+class Command(BaseCommand):
+    """`bench rules --work W1 [--rules N] [--passes N] [--json]`."""
+
+    help = __doc__
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("subject", choices=["rules"])
+        parser.add_argument("--work", action="append", help=f"one of {', '.join(WORKLOADS)}; all by default")
+        parser.add_argument("--rules", type=int, help="another number of rules, to see how the cost grows")
+        parser.add_argument("--passes", type=int, default=7, help="measured passes; the median is printed")
+        parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
+        if settings.SANDBOX_NAME:
+            self._servers = join(settings.SANDBOX_NAME)
+        call_command("migrate", interactive=False, verbosity=0)
+        try:
+            for name in options["work"] or WORKLOADS:
+                work = workload(name)
+                if options["rules"]:
+                    work = work.scaled(options["rules"])
+                self._print(Bench(work).measure(options["passes"]), as_json=options["json"])
+        except PlatformError as error:
+            raise CommandError(str(error)) from None
+
+    def _print(self, measured: Measured, *, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps(asdict(measured)))
+            return
+        self.stdout.write(
+            f"{measured.work}: {measured.rules} rules, {measured.series} series: "
+            f"{measured.cpu_s_per_pass * 1000:.1f} ms a pass ({measured.us_per_rule:.1f} µs a rule; worker "
+            f"{measured.worker_cpu_s * 1000:.1f}, redis {measured.redis_cpu_s * 1000:.1f}, postgres "
+            f"{measured.postgres_cpu_s * 1000:.1f}), engine {measured.engine_cpu_s_per_pass * 1000:.1f} ms, "
+            f"p99 lateness {measured.p99_lateness_s:.2f} s, {measured.rss_mb:.0f} MB, "
+            f"{measured.bytes_per_rule:.0f} bytes a rule"
+        )
