@@ -56,10 +56,15 @@ def change_tenant(tenant: Tenant, values: Mapping[str, Any]) -> None:
 
 def create_api_key(name: str, *, tenant: Tenant | None, scopes: tuple[str, ...] = SCOPES) -> NewKey:
     """A key for a tenant, or with platform scope when `tenant` is None."""
-    secret = KEY_PREFIX + secrets.token_urlsafe(32)
+    secret = new_secret()
     with platform_scope():
         key = ApiKey.objects.create(tenant=tenant, name=name, digest=digest_of(secret), scopes=list(scopes))
     return NewKey(key, secret)
+
+
+def new_secret() -> str:
+    """The text of a new key: 256 random bits."""
+    return KEY_PREFIX + secrets.token_urlsafe(32)
 
 
 def digest_of(secret: str) -> str:
