@@ -38,6 +38,8 @@ from alertsite.runtime.state import StateDirectory, read_secret, secret_file, se
 from alertsite.runtime.supervisor import Supervisor
 from alertsite.runtime.text import last_line
 from alertsite.runtime.topology import CODE, HOST, Site, application_specs, postgres_spec, valkey_spec
+from alertsite.settings.broker import broker_from_redis
+from alertsite.settings.env import Environment
 
 LIBRARIES: Final = ("django", "rest_framework", "celery", "flower", "uvicorn", "numpy", "psycopg", "redis")
 SERVERS_WITHIN_S: Final = 60.0
@@ -176,6 +178,7 @@ class Cluster:
             web_port=self.ports.web,
             flower_port=self.ports.flower,
             flower_credentials=f"{OPERATOR}:{read_secret(password_file)}",
+            broker_url=broker_from_redis(Environment(environment).text_or_file("REDIS_URL")),
             client=self.client,
             clock=self.clock,
         )
