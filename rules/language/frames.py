@@ -49,6 +49,11 @@ class QueryRange:
     end_ms: int
     step_ms: int = 0
 
+    @property
+    def steps(self) -> int:
+        """How many steps there are."""
+        return (self.end_ms - self.start_ms) // self.step_ms + 1 if self.step_ms else 1
+
     def times(self) -> Ints:
         """Shape (t,). The steps."""
         if self.step_ms == 0:
