@@ -150,13 +150,23 @@ EXPRESSIONS = [
 ]
 
 
+PLAIN = "abs absent ceil exp floor ln sgn sort sqrt timestamp hour day_of_month".split(" ")
+OF_WINDOW = (
+    "absent_over_time avg_over_time changes count_over_time delta deriv first_over_time idelta increase irate "
+    "last_over_time mad_over_time max_over_time min_over_time present_over_time rate resets stddev_over_time "
+    "stdvar_over_time sum_over_time ts_of_last_over_time ts_of_max_over_time"
+).split(" ")
+AGGREGATIONS = ["sum", "avg", "min", "max", "count", "group", "stddev", "stdvar"]
+CHOOSING = ["topk", "bottomk", "quantile", "limitk", "limit_ratio"]
+BINARY = ["+", "-", "*", "/", "%", "^", "atan2", "== bool", "> bool", "<= bool"]
+
 selected = st.sampled_from(
     ["m", "other", "{__name__=~'m|other'}", "nothing", 'm{g="a"}', "m offset 20s", "m @ 90"]
 )
-windows = st.builds(
-    "{}[{}]".format, st.sampled_from(["m", "other", "{g='b'}"]), st.sampled_from(["30s", "95s", "5m"])
-)
+names = st.sampled_from(["m", "other", "{g='b'}"])
+windows = st.builds("{}[{}]".format, names, st.sampled_from(["30s", "95s", "5m"]))
 grouping = st.sampled_from(["", " by (g)", " by (i)", " without (i)", " by (__name__)", " by ()"])
+changed = st.sampled_from(["x", "i", "__name__"])
 scalars = st.sampled_from(["0", "1", "2.5", "-1", "NaN", "Inf", "time()", "scalar(m)", "pi()"])
 matching = st.sampled_from(
     ["", "on (i)", "on (g)", "ignoring (i)", "on (i, g)", "on ()", "on (i) group_left ()"]
@@ -172,16 +182,11 @@ def texts(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds("quantile_over_time({}, {})".format, scalars, ranges),
         st.builds("predict_linear({1}, {0})".format, scalars, ranges),
         st.builds("double_exponential_smoothing({}, 0.3, 0.6)".format, ranges),
-        st.builds(
-            "{}{} ({})".format, st.sampled_from(["sum", "avg", "min", "max", "count"]), grouping, inner
-        ),
-        st.builds("{}{} ({})".format, st.sampled_from(["group", "stddev", "stdvar"]), grouping, inner),
+        st.builds("{}{} ({})".format, st.sampled_from(AGGREGATIONS), grouping, inner),
         st.builds("{}{} ({}, {})".format, st.sampled_from(CHOOSING), grouping, scalars, inner),
         st.builds("count_values{} ('v', {})".format, grouping, inner),
         st.builds("({}) {} {} ({})".format, inner, st.sampled_from(BINARY), matching, inner),
-        st.builds(
-            "({}) {} on (i) fill (1) ({})".format, inner, st.sampled_from(["+", ">", "== bool"]), inner
-        ),
+        st.builds("({}) {} on (i) fill (1) ({})".format, inner, st.sampled_from(BINARY), inner),
         st.builds("({}) {} ({})".format, inner, st.sampled_from(["and", "or", "unless"]), inner),
         st.builds("({}) or on (g) ({})".format, inner, inner),
         st.builds("({}) {} ({})".format, inner, st.sampled_from(BINARY), scalars),
@@ -189,78 +194,16 @@ def texts(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds("-({})".format, inner),
         st.builds("clamp({}, {}, {})".format, inner, scalars, scalars),
         st.builds("round({}, {})".format, inner, scalars),
-        st.builds(
-            "label_replace({}, '{}', '$1', '__name__', '(.).*')".format, inner, st.sampled_from(["x", "i"])
-        ),
-        st.builds("label_join({}, '{}', '-', 'i', 'g')".format, inner, st.sampled_from(["x", "__name__"])),
+        st.builds("label_replace({}, '{}', '$1', '__name__', '(.).*')".format, inner, changed),
+        st.builds("label_join({}, '{}', '-', 'i', 'g')".format, inner, changed),
         st.builds("vector({})".format, scalars),
-        st.builds(
-            "histogram_quantile({}, label_replace({}, 'le', '$1', 'i', '(.*)'))".format, scalars, inner
-        ),
+        st.builds("histogram_quantile({}, label_join({}, 'le', '', 'i'))".format, scalars, inner),
         st.builds("histogram_fraction(0, 1, label_replace({}, 'le', '+Inf', '', ''))".format, inner),
         st.builds("info({}, {{__name__=~'other'}})".format, inner),
     )
 
 
-PLAIN = [
-    *(
-        [
-            "abs",
-            "absent",
-            "ceil",
-            "exp",
-            "floor",
-            "ln",
-            "sgn",
-            "sort",
-            "sqrt",
-            "timestamp",
-            "hour",
-            "day_of_month",
-        ]
-    ),
-]
-OF_WINDOW = [
-    *(
-        [
-            "absent_over_time",
-            "avg_over_time",
-            "changes",
-            "count_over_time",
-            "delta",
-            "deriv",
-            "first_over_time",
-            "idelta",
-            "increase",
-        ]
-    ),
-    *(
-        [
-            "irate",
-            "last_over_time",
-            "mad_over_time",
-            "max_over_time",
-            "min_over_time",
-            "present_over_time",
-            "rate",
-            "resets",
-        ]
-    ),
-    *(
-        [
-            "stddev_over_time",
-            "stdvar_over_time",
-            "sum_over_time",
-            "ts_of_last_over_time",
-            "ts_of_max_over_time",
-        ]
-    ),
-]
-CHOOSING = ["topk", "bottomk", "quantile", "limitk", "limit_ratio"]
-BINARY = ["+", "-", "*", "/", "%", "^", "atan2", "== bool", "> bool", "<= bool"]
 expressions = st.recursive(selected, texts, max_leaves=5)
-
-
 written = st.sampled_from(EXPRESSIONS) | expressions
 
 
