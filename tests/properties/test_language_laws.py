@@ -13,6 +13,7 @@ from alertsite.core.labels import METRIC_NAME, Matcher, MatchOp, label_set
 from alertsite.core.samples import STALE_NAN
 from rules.language.engine import QueryRange, evaluate_instant, evaluate_range
 from rules.language.format import format_expr
+from rules.language.functions.signatures import OF_TIME, OF_VECTOR, OF_WINDOW
 from rules.language.fusion import ShardPlan
 from rules.language.parser import parse
 from rules.language.plan import plan
@@ -150,12 +151,7 @@ EXPRESSIONS = [
 ]
 
 
-PLAIN = "abs absent ceil exp floor ln sgn sort sqrt timestamp hour day_of_month".split(" ")
-OF_WINDOW = (
-    "absent_over_time avg_over_time changes count_over_time delta deriv first_over_time idelta increase irate "
-    "last_over_time mad_over_time max_over_time min_over_time present_over_time rate resets stddev_over_time "
-    "stdvar_over_time sum_over_time ts_of_last_over_time ts_of_max_over_time"
-).split(" ")
+PLAIN = [*OF_VECTOR, *OF_TIME]
 AGGREGATIONS = ["sum", "avg", "min", "max", "count", "group", "stddev", "stdvar"]
 CHOOSING = ["topk", "bottomk", "quantile", "limitk", "limit_ratio"]
 BINARY = ["+", "-", "*", "/", "%", "^", "atan2", "== bool", "> bool", "<= bool"]
