@@ -15,7 +15,8 @@ from alertsite.settings.env import InvalidSetting, assume, process_variables
 def main() -> int:
     """Run the command on the command line; a wrong setting costs one line, not a traceback.
 
-    `up` runs without Django's settings; `bench` on servers of its own, like the tests. Every other command finds
+    `up` runs without Django's settings; `bench` on servers of its own, like the tests. Every other command
+    finds
     the servers that `up` started.
     """
     variables = process_variables()

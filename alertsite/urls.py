@@ -10,7 +10,6 @@ from alertsite.web.tenants import ApiKeyViewSet, TenantViewSet
 from alertsite.web.tokens import Docs, RefreshedToken, Schema, Token
 from rules.api import ingestion, operations
 
-
 platform = SimpleRouter(use_regex_path=False)
 platform.register("tenants", TenantViewSet, basename="tenant")
 platform.register("api-keys", ApiKeyViewSet, basename="api-key")

@@ -1,4 +1,6 @@
-"""The platform's own metrics, read from where the truth lies: PostgreSQL and Redis. Counts only, no tenant's names."""
+"""The platform's own metrics, read from where the truth lies: PostgreSQL and Redis. Counts only, no
+tenant's names.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ class PlatformCollector(Collector):
         since = to_datetime(self._clock.now_ms()) - RECENT
         recent = LedgerEntry.across_tenants.filter(due_at__gte=since)
         facts = recent.aggregate(total=Count("pk"), transitions=Sum("transition_count"))
-        ticks = GaugeMetricFamily("alertsite_ticks_recent", "Ticks due in the last 5 minutes.", labels=["outcome"])
+        ticks = GaugeMetricFamily(
+            "alertsite_ticks_recent", "Ticks due in the last 5 minutes.", labels=["outcome"]
+        )
         late, skipped = recent.filter(caught_up=True).count(), recent.exclude(skipped_reason="").count()
         ticks.add_metric(["on_time"], facts["total"] - late - skipped)
         ticks.add_metric(["caught_up"], late)
@@ -80,7 +84,9 @@ class PlatformCollector(Collector):
         yield _gauge("alertsite_archived_samples", "Samples in the archive.", blocks["samples"] or 0)
 
     def _queues(self) -> Iterable[Metric]:
-        lengths = GaugeMetricFamily("alertsite_queue_length", "Messages that wait in the broker.", labels=["queue"])
+        lengths = GaugeMetricFamily(
+            "alertsite_queue_length", "Messages that wait in the broker.", labels=["queue"]
+        )
         pipeline = redis_client().pipeline(transaction=False)
         for queue in settings.QUEUES:
             pipeline.llen(queue)

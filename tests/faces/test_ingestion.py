@@ -57,10 +57,14 @@ def test_json_lines(client, key):
     [
         pytest.param(body(ago_ms=3 * 3_600_000), "too_old", id="too old"),
         pytest.param(body(ago_ms=-3_600_000), "too_far_in_future", id="from the future"),
-        pytest.param(encode_write_request([(("job", "x"),)], SystemClock().now_ms(), 1.0), "missing_metric_name", id="no name"),
+        pytest.param(
+            encode_write_request([(("job", "x"),)], SystemClock().now_ms(), 1.0),
+            "missing_metric_name",
+            id="no name",
+        ),
         pytest.param(body(**{f"l{n}": "x" for n in range(70)}), "too_many_labels", id="too many labels"),
     ],
-)  # fmt: skip
+)
 def test_refused_samples_are_counted_by_reason_and_not_stored(client, key, sent, reason):
     answer = client.post(WRITE, sent, **PROTOBUF, **key)
 
@@ -77,10 +81,13 @@ def test_refused_samples_are_counted_by_reason_and_not_stored(client, key, sent,
         pytest.param(b"", {}, 400, id="empty"),
         pytest.param(body(), {"HTTP_CONTENT_ENCODING": "gzip"}, 415, id="other encoding"),
         pytest.param(
-            body(), {"content_type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"}, 415, id="version 2"
+            body(),
+            {"content_type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"},
+            415,
+            id="version 2",
         ),
     ],
-)  # fmt: skip
+)
 def test_body_that_cannot_be_read_is_refused_whole(client, key, sent, headers, status):
     answer = client.post(WRITE, sent, **PROTOBUF | headers, **key)
 

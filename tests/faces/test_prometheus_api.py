@@ -45,7 +45,9 @@ def test_instant_vector(alice, at_ms):
 
 def test_form_and_rfc3339_and_limit(alice, at_ms):
     answer = alice.post(
-        API + "query", "query=m&limit=1&time=2026-01-01T00:00:00Z", content_type="application/x-www-form-urlencoded"
+        API + "query",
+        "query=m&limit=1&time=2026-01-01T00:00:00Z",
+        content_type="application/x-www-form-urlencoded",
     )
     assert answer.json()["data"]["result"] == []
 
@@ -55,14 +57,18 @@ def test_form_and_rfc3339_and_limit(alice, at_ms):
 
 def test_range_matrix(alice, at_ms):
     end = at_ms // 1000
-    answer = alice.get(API + "query_range", {"query": 'm{job="a"}', "start": end - 60, "end": end, "step": "30s"}).json()
+    answer = alice.get(
+        API + "query_range", {"query": 'm{job="a"}', "start": end - 60, "end": end, "step": "30s"}
+    ).json()
 
     values = answer["data"]["result"][0]["values"]
     assert values == [[end - 60, "1"], [end - 30, "1"], [end, "2"]]
 
 
 def test_series_labels_and_values(alice, at_ms):
-    assert alice.get(API + "series", {"match[]": 'm{job="a"}'}).json()["data"] == [{"__name__": "m", "job": "a"}]
+    assert alice.get(API + "series", {"match[]": 'm{job="a"}'}).json()["data"] == [
+        {"__name__": "m", "job": "a"}
+    ]
     assert alice.get(API + "labels").json()["data"] == ["__name__", "job"]
     assert alice.get(API + "label/job/values").json()["data"] == ["a", "b"]
 
@@ -71,7 +77,11 @@ def test_rules_and_alerts(alice, acme):
     make_rule(make_group(acme), hold_for_s=60)
     group = alice.get(API + "rules").json()["data"]["groups"][0]
 
-    assert (group["name"], group["rules"][0]["name"], group["rules"][0]["state"]) == ("group", "HostDown", "inactive")
+    assert (group["name"], group["rules"][0]["name"], group["rules"][0]["state"]) == (
+        "group",
+        "HostDown",
+        "inactive",
+    )
     assert alice.get(API + "alerts").json()["data"] == {"alerts": []}
     assert alice.get(API + "status/buildinfo").json()["data"]["version"] == "3.5.0"
     assert alice.get(API + "format_query", {"query": "sum(m)by(job)"}).json()["data"] == "sum by (job) (m)"
@@ -84,25 +94,46 @@ def test_rules_and_alerts(alice, acme):
         pytest.param("query", {"query": "m", "time": "noon"}, 400, "bad_data", id="no time"),
         pytest.param("query", {"query": "m", "timeout": "soon"}, 400, "bad_data", id="no duration"),
         pytest.param("query_range", {"query": "m", "start": 1, "end": 2}, 400, "bad_data", id="no step"),
-        pytest.param("query_range", {"query": "m", "start": 2, "end": 1, "step": 1}, 400, "bad_data", id="backwards"),
-        pytest.param("query_range", {"query": "m", "start": 0, "end": 99999, "step": 1}, 400, "bad_data", id="too many steps"),
+        pytest.param(
+            "query_range", {"query": "m", "start": 2, "end": 1, "step": 1}, 400, "bad_data", id="backwards"
+        ),
+        pytest.param(
+            "query_range",
+            {"query": "m", "start": 0, "end": 99999, "step": 1},
+            400,
+            "bad_data",
+            id="too many steps",
+        ),
         pytest.param("series", {}, 400, "bad_data", id="no selector"),
         pytest.param("query", {"query": "m / on () m"}, 422, "execution", id="many to many"),
     ],
-)  # fmt: skip
+)
 def test_errors_have_prometheus_types(alice, at_ms, path, parameters, status, kind):
     answer = alice.get(API + path, parameters)
 
-    assert (answer.status_code, answer.json()["status"], answer.json()["errorType"]) == (status, "error", kind)
+    assert (answer.status_code, answer.json()["status"], answer.json()["errorType"]) == (
+        status,
+        "error",
+        kind,
+    )
     assert answer.json()["error"]
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.0, "0"), (-0.0, "-0"), (1.0, "1"), (0.1, "0.1"), (1e20, "100000000000000000000"), (1e21, "1e+21"),
-        (1e-5, "0.00001"), (1e-7, "1e-07"), (123456789.125, "123456789.125"), (math.nan, "NaN"), (-math.inf, "-Inf"),
+        (0.0, "0"),
+        (-0.0, "-0"),
+        (1.0, "1"),
+        (0.1, "0.1"),
+        (1e20, "100000000000000000000"),
+        (1e21, "1e+21"),
+        (1e-5, "0.00001"),
+        (1e-7, "1e-07"),
+        (123456789.125, "123456789.125"),
+        (math.nan, "NaN"),
+        (-math.inf, "-Inf"),
     ],
-)  # fmt: skip
+)
 def test_values_read_as_go_prints_them(value, text):
     assert format_sample(value) == text

@@ -28,7 +28,9 @@ def routes(patterns=None, prefix=""):
 
 
 def filled(route: str, acme: Tenant, rule: Rule) -> str:
-    path = route.replace("<uuid:pk>", str(rule.pk)).replace("<slug>", acme.slug).replace("<str:slug>", acme.slug)
+    path = (
+        route.replace("<uuid:pk>", str(rule.pk)).replace("<slug>", acme.slug).replace("<str:slug>", acme.slug)
+    )
     return "/" + path.replace("<str:name>", "job")
 
 
