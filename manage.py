@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import sys
 
-from django.core.management import execute_from_command_line
+if sys.version_info < (3, 11):  # noqa: UP036 (said in one line, before an import fails)
+    sys.exit(f"manage.py: Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
 
-from alertsite.runtime.state import embedded_variables
-from alertsite.runtime.up import run_up
-from alertsite.settings.env import InvalidSetting, assume, process_variables
+try:
+    from django.core.management import execute_from_command_line
+
+    from alertsite.runtime.state import embedded_variables
+    from alertsite.runtime.up import run_up
+    from alertsite.settings.env import InvalidSetting, assume, process_variables
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"manage.py: {missing.name} is not installed: run `make install`, then .venv/bin/python manage.py"
+    )
 
 
 def main() -> int:
