@@ -23,8 +23,8 @@ except ModuleNotFoundError as missing:
 def main() -> int:
     """Run the command on the command line; a wrong setting costs one line, not a traceback.
 
-    `up` runs without Django's settings; `bench` on servers of its own, like the tests. Every other command finds
-    the servers that `up` started.
+    `up` runs without Django's settings; `bench` on servers of its own, like the tests. Every other command
+    finds the servers that `up` started.
     """
     variables = process_variables()
     if sys.argv[1:2] == ["up"]:
