@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('tenancy', '0003_initial'),
+        ('tenancy', '0002_row_security'),
     ]
 
     operations = [
