@@ -35,6 +35,29 @@ def anchored_turns(windows: Windows) -> tuple[Ints, Bools]:
     return _last_before(windows.samples.times_ms, windows.low, windows.high, starts)
 
 
+def extended_samples(windows: Windows, row: int) -> tuple[Ints, Floats]:
+    """Times and values of a row's first window, with samples put at both edges; none if all lie before it."""
+    samples = windows.samples
+    end = int(windows.ends_ms[0])
+    start = end - windows.window_ms
+    smoothed = windows.extension == "smoothed"
+    low, high = int(windows.low[row, 0]), int(windows.high[row, 0])
+    first, last = _edges(samples.times_ms, low, high, (start, end), smoothed)
+    if first > last:
+        return np.empty(0, np.int64), np.empty(0)
+    times, values = samples.times_ms, samples.values
+    left, right = values[first], values[last]
+    if smoothed and times[first] < start:
+        left = _on_line(times, values, first, start, False)
+    if smoothed and last > low and times[last] > end:
+        right = _on_line(times, values, last - 1, end, False)
+    inner = slice(first + int(times[first] <= start), last + 1 - int(times[last] >= end))
+    return (
+        np.concatenate([[start], times[inner], [end]]).astype(np.int64),
+        np.concatenate([[left], values[inner], [right]]),
+    )
+
+
 @njit(cache=True, nogil=True)
 def _last_before(times: Ints, low: Ints, high: Ints, edges: Ints) -> tuple[Ints, Bools]:
     begin = low.copy()

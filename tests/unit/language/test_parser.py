@@ -89,6 +89,7 @@ def test_sign_binds_weaker_than_power():
         pytest.param("x{__name__='y'}", 2, "must not be set twice", id="two names"),
         pytest.param("'abc", 0, "unterminated", id="open string"),
         pytest.param("'\\q'", 0, "unknown escape", id="bad escape"),
+        pytest.param("label_join(m, '\\xff', '')", 14, "not valid UTF-8", id="no UTF-8"),
         pytest.param("1 + 3y2w_", 4, "bad number or duration", id="bad duration"),
         pytest.param("x ! y", 2, "unexpected character", id="no token"),
         pytest.param("x[5m] anchored smoothed", 0, "cannot be used together", id="both extensions"),
