@@ -8,11 +8,11 @@ smoothed edge the straight line between the samples around it.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from alertsite.core.samples import Bools, Floats, Ints
 from rules.language.frames import Windows
 from rules.language.kernels.arrays import plain
+from rules.language.kernels.compiler import kernel
 
 
 def extended_increase(windows: Windows, *, is_counter: bool, is_rate: bool) -> tuple[Floats, Bools]:
@@ -58,7 +58,7 @@ def extended_samples(windows: Windows, row: int) -> tuple[Ints, Floats]:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _last_before(times: Ints, low: Ints, high: Ints, edges: Ints) -> tuple[Ints, Bools]:
     begin = low.copy()
     present = np.zeros(low.shape, np.bool_)
@@ -72,7 +72,7 @@ def _last_before(times: Ints, low: Ints, high: Ints, edges: Ints) -> tuple[Ints,
     return begin, present
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _on_line(times: Ints, values: Floats, at: int, edge: int, is_counter: bool) -> float:
     """The value at `edge` between samples `at` and `at + 1`; over a reset the counter starts from zero."""
     from_value, to_value = values[at], values[at + 1]
@@ -82,7 +82,7 @@ def _on_line(times: Ints, values: Floats, at: int, edge: int, is_counter: bool) 
     return float(from_value + (to_value - from_value) * share)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _edges(times: Ints, low: int, high: int, bounds: tuple[int, int], smoothed: bool) -> tuple[int, int]:
     """First and last sample that matter to a window from `bounds[0]` to `bounds[1]`; (1, 0) if none does."""
     start, end = bounds
@@ -99,7 +99,7 @@ def _edges(times: Ints, low: int, high: int, bounds: tuple[int, int], smoothed: 
     return first, last
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _lost_in_resets(values: Floats, inner: tuple[int, int], left: float, right: float) -> float:
     """What a counter had reached before each reset, from `left` through samples `inner` to `right`."""
     lost, before = 0.0, left
@@ -112,7 +112,7 @@ def _lost_in_resets(values: Floats, inner: tuple[int, int], left: float, right: 
     return lost
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _increases(
     series: tuple[Ints, Floats],
     windows: tuple[Ints, Ints],

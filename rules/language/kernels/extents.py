@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from alertsite.core.samples import Floats, Ints
+from rules.language.kernels.compiler import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def window_extents(
     starts: Ints, stops: Ints, times: Ints, ends_ms: Ints, window_ms: int
 ) -> tuple[Ints, Ints]:
@@ -33,7 +33,7 @@ def window_extents(
     return low, high
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def latest_positions(starts: Ints, stops: Ints, times: Ints, ends_ms: Ints, lookback_ms: int) -> Ints:
     """Shape (n, t): position of the newest sample in `(ends[j] - lookback, ends[j]]`, or -1."""
     found = np.empty((len(starts), len(ends_ms)), np.int64)
@@ -49,7 +49,7 @@ def latest_positions(starts: Ints, stops: Ints, times: Ints, ends_ms: Ints, look
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def smoothed_values(
     windows: tuple[Ints, Ints], times: Ints, values: Floats, ends_ms: Ints
 ) -> tuple[Floats, Ints]:
