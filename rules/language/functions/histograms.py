@@ -113,7 +113,7 @@ def histogram_quantiles(vector: Vector, label: str, quantiles: list[Floats], run
 
 def _named(part: Vector, label: str, q: Floats) -> Vector:
     """Elements named by their quantile: the first step's, since one that changes is rare."""
-    texts = tuple(_openmetrics(first) for first in q[:, 0].tolist())
+    texts = tuple(_openmetrics(of_rule[0]) if of_rule else "" for of_rule in q.tolist())
     rows = part.rows.memo(("quantile", label, texts), lambda: _labelled(part.rows, label, texts))
     return Vector(rows, part.values, part.present)
 
