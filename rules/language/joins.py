@@ -56,8 +56,8 @@ def join(operation: Binary, left: Vector, right: Vector, run: Run) -> Vector:
     parts = [_met(operation, many, one, groups, run), *_filled(operation, many, one, groups)]
     pairs = parts[0] if len(parts) == 1 else _Pairs.appended(parts)
     if matching.many is None and not groups.left_unique:
-        crowded = group_presence(pairs.group, pairs.present, groups.count) > 1
-        run.fail_all(pairs.rows.owners[crowded.any(axis=1)[pairs.group]], _EXPLICIT)
+        most = group_presence(pairs.group, pairs.present, groups.count).max(axis=1, initial=0)
+        run.fail_all(pairs.rows.owners[most[pairs.group] > 1], _EXPLICIT)
     vector = _computed(operation, pairs, swapped=swapped)
     _refuse_equal_results(pairs, matching, run)
     return settled(vector, run)
