@@ -55,6 +55,7 @@ class Site:
     web_port: int
     flower_port: int
     flower_credentials: str
+    broker_url: str
     client: httpx.AsyncClient
     clock: Clock
 
@@ -90,8 +91,8 @@ def postgres_spec(servers: Servers, binaries: Binaries) -> ProcessSpec:
 
 
 def application_specs(site: Site) -> list[ProcessSpec]:
-    """Web, workers, beat and Flower, in the order of starting."""
-    return [web_spec(site), *(worker_spec(site, pool) for pool in POOLS), beat_spec(site), flower_spec(site)]
+    """Web, workers and beat, in the order of starting."""
+    return [web_spec(site), *(worker_spec(site, pool) for pool in POOLS), beat_spec(site)]
 
 
 def web_spec(site: Site) -> ProcessSpec:
@@ -140,14 +141,14 @@ def beat_spec(site: Site) -> ProcessSpec:
 
 
 def flower_spec(site: Site) -> ProcessSpec:
-    """The view of queues and workers; its password is in the environment, where `ps` does not show it."""
+    """The view of queues and workers. It gets the broker's address and its password, and no other secret."""
     address = (f"--address={HOST}", f"--port={site.flower_port}")
     return ProcessSpec(
         name="flower",
-        command=python("celery", "-A", "alertsite.celery", "flower", *address),
+        command=python("celery", "flower", *address),
         probe=http_probe(site.client, f"http://{HOST}:{site.flower_port}/healthcheck"),
         tier=TIER_FLOWER,
-        environment={**site.environment, "FLOWER_BASIC_AUTH": site.flower_credentials},
+        environment={"CELERY_BROKER_URL": site.broker_url, "FLOWER_BASIC_AUTH": site.flower_credentials},
         directory=CODE,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from functools import cache
+from uuid import UUID
 
 from django.conf import settings
 
@@ -17,16 +18,23 @@ from rules.services.stores import hot_store
 
 @cache
 def host_collector() -> HostCollector:
-    """This process's collector: it keeps the previous reading, from which shares of time are computed."""
+    """One collector a process: it keeps the previous reading, from which shares of time are computed."""
     return HostCollector(instance=socket.gethostname(), job="node")
 
 
 def collect_host(clock: Clock) -> WriteReceipt:
-    """Read this machine and store the samples for the tenant named by `HOST_METRICS_TENANT`; nothing if none is."""
+    """Read this machine and store the samples for the tenant named by `HOST_METRICS_TENANT`; nothing if
+    none is.
+    """
     if not settings.HOST_METRICS_TENANT:
         return WriteReceipt(0)
     with platform_scope():
         tenant_id = Tenant.objects.values_list("pk", flat=True).get(slug=settings.HOST_METRICS_TENANT)
+    return collect_host_for(tenant_id, clock)
+
+
+def collect_host_for(tenant_id: UUID, clock: Clock) -> WriteReceipt:
+    """Read this machine and store the samples for one tenant."""
     now_ms = clock.now_ms()
     with tenant_scope(tenant_id):
         return hot_store(tenant_id).append(host_collector().collect(now_ms), now_ms=now_ms)

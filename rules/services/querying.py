@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 
 from alertsite.core.errors import PlatformError
-from alertsite.core.labels import LabelSet
+from alertsite.core.labels import LabelSet, Matcher
 from alertsite.tenancy.models import Quota
 from rules.language.engine import (
     EvaluationLimits,
@@ -28,7 +28,7 @@ from rules.language.syntax import Selector
 from rules.series.backends.history import ArchiveSeries, MergedSeries
 from rules.series.protocols import SeriesReader
 from rules.services.archiving import TenantBlocks
-from rules.services.stores import hot_store
+from rules.services.stores import hot_span_ms, hot_store
 
 DEFAULT_TIMEOUT_S: Final = 30.0
 MAX_TIMEOUT_S: Final = 120.0
@@ -85,13 +85,15 @@ class TenantQueries:
         return evaluate_range(prepared, self._reader(prepared, query, limits), query, limits)
 
     def series(self, selectors: Sequence[str], start_ms: int) -> list[LabelSet]:
-        """Label sets of all series that match any of the selectors, sorted; every series when there is none."""
+        """Label sets of all series that match any of the selectors, sorted; every series when there is
+        none.
+        """
         reader = self._reader_since(start_ms)
         wanted = [self._matchers(text) for text in selectors] or [()]
         numbers = np.unique(np.concatenate([reader.select(matchers) for matchers in wanted]))
         return sorted(reader.labels(numbers))
 
-    def _matchers(self, text: str) -> Sequence[object]:
+    def _matchers(self, text: str) -> Sequence[Matcher]:
         expr = parse(text)
         if not isinstance(expr, Selector):
             raise ParseError(f"{text!r} is not a series selector")
@@ -106,7 +108,9 @@ class TenantQueries:
         )
 
     def _reader(self, prepared: Plan, query: QueryRange, limits: EvaluationLimits) -> SeriesReader:
-        """The hot store, with the archive where a selector reaches beyond it; a pinned one may reach anywhere."""
+        """The hot store, with the archive where a selector reaches beyond it; a pinned one may reach
+        anywhere.
+        """
         if any(window.pinned for window in prepared.windows):
             return self._reader_since(0)
         reach_ms = max((window.reach_ms for window in prepared.windows), default=0)
@@ -114,7 +118,7 @@ class TenantQueries:
 
     def _reader_since(self, start_ms: int) -> SeriesReader:
         hot = hot_store(self.tenant_id)
-        if start_ms >= self.now_ms - Quota.objects.get(pk=self.tenant_id).hot_retention_s * 1000:
+        if start_ms >= self.now_ms - hot_span_ms(self.tenant_id):
             return hot
         archive = ArchiveSeries(TenantBlocks(self.tenant_id), start_ms, self.now_ms)
         return MergedSeries(hot, archive)
