@@ -45,6 +45,11 @@ from rules.language.syntax import Negation, Number, Selector
         pytest.param("a + fill(0) b", "a + fill (0) b", id="fill"),
         pytest.param("a + fill", "a + fill", id="fill may name a metric"),
         pytest.param("a == bool 1", "a == bool 1", id="bool"),
+        pytest.param(
+            "holt_winters(x[1h], 0.5, 0.5)",
+            "double_exponential_smoothing(x[1h], 0.5, 0.5)",
+            id="a name of Prometheus 2",
+        ),
         pytest.param("a # why\n+ b", "a + b", id="comment"),
         pytest.param("'\\x41\\u00e9\\n' ", '"Aé\\n"', id="escapes"),
         pytest.param("`\\n`", '"\\\\n"', id="raw string"),
