@@ -38,7 +38,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof that the other side took the message, in its own words: a status, an id. At most 500 characters."""
+    """Proof that the other side took the message, in its own words: a status, an id. Up to 500 characters."""
 
     text: str
 

@@ -37,7 +37,7 @@ class WebhookKind:
 
 @dataclass(frozen=True, slots=True)
 class WebhookChannel:
-    """Sends to one URL. Headers carry the idempotency key and, with a signing key, an HMAC-SHA256 of the body."""
+    """Sends to one URL. Headers carry the idempotency key and, with a signing key, an HMAC of the body."""
 
     kind: WebhookKind
     config: WebhookConfig
