@@ -24,6 +24,7 @@ COPY healing healing
 COPY cloud cloud
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 \
+    NUMBA_CACHE_DIR=/tmp/numba
 USER alertsite
 CMD ["python", "-m", "uvicorn", "alertsite.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--no-access-log"]

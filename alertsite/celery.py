@@ -17,7 +17,7 @@ from django.conf import settings
 from kombu import Queue
 
 from alertsite.core.errors import PlatformError
-from alertsite.runtime.worker import HeartbeatStep
+from alertsite.runtime.worker import HeartbeatStep, TakeoverStep
 from alertsite.schedule import BEAT_SCHEDULE
 from alertsite.settings.celery import QUEUES
 
@@ -56,4 +56,5 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_queues = [Queue(name, routing_key=name) for name in QUEUES]
 app.conf.beat_schedule = BEAT_SCHEDULE
 app.steps["worker"].add(HeartbeatStep)
+app.steps["consumer"].add(TakeoverStep)
 app.autodiscover_tasks()

@@ -110,19 +110,16 @@ class Matcher:
     name: str
     op: MatchOp
     value: str
-    _test: Callable[[str], bool] = field(init=False, repr=False, compare=False)
+    _test: Callable[[str], bool] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.op in {MatchOp.EQUAL, MatchOp.NOT_EQUAL}:
-            test: Callable[[str], bool] = self.value.__eq__
-        else:
-            test = compile_regex(self.value)
-        object.__setattr__(self, "_test", test)
+        is_regex = self.op in {MatchOp.REGEX, MatchOp.NOT_REGEX}
+        object.__setattr__(self, "_test", compile_regex(self.value) if is_regex else None)
 
     def matches(self, value: str) -> bool:
         """Whether a label of this value satisfies the matcher."""
-        positive = self.op in {MatchOp.EQUAL, MatchOp.REGEX}
-        return self._test(value) is positive
+        found = value == self.value if self._test is None else self._test(value)
+        return found is (self.op in {MatchOp.EQUAL, MatchOp.REGEX})
 
     def __str__(self) -> str:
         escaped = self.value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -23,7 +23,7 @@ from cryptography.fernet import Fernet
 
 from alertsite.core.clock import Clock
 from alertsite.runtime.errors import CannotStart
-from alertsite.runtime.leftovers import end_leftovers
+from alertsite.runtime.leftovers import end_recorded
 from alertsite.runtime.names import DEMO_TENANT, OPERATOR
 from alertsite.runtime.screen import Screen
 from alertsite.runtime.servers import (
@@ -38,6 +38,8 @@ from alertsite.runtime.state import StateDirectory, read_secret, secret_file, se
 from alertsite.runtime.supervisor import Supervisor
 from alertsite.runtime.text import last_line
 from alertsite.runtime.topology import CODE, HOST, Site, application_specs, postgres_spec, valkey_spec
+from alertsite.settings.broker import broker_from_redis
+from alertsite.settings.env import Environment
 
 LIBRARIES: Final = ("django", "rest_framework", "celery", "flower", "uvicorn", "numpy", "psycopg", "redis")
 SERVERS_WITHIN_S: Final = 60.0
@@ -75,7 +77,7 @@ class Cluster:
         3. Migrate, create the operator, load the demo tenant.
         4. Start web, workers, beat and Flower, and wait until each is healthy.
         """
-        for name in end_leftovers(self.state.record):
+        for name in end_recorded(self.state.record):
             self.screen.say(f"ended {name}, left behind by a supervisor that was killed")
         require_libraries()
         for port, option in ((self.ports.web, "--port"), (self.ports.flower, "--flower-port")):
@@ -176,6 +178,7 @@ class Cluster:
             web_port=self.ports.web,
             flower_port=self.ports.flower,
             flower_credentials=f"{OPERATOR}:{read_secret(password_file)}",
+            broker_url=broker_from_redis(Environment(environment).text_or_file("REDIS_URL")),
             client=self.client,
             clock=self.clock,
         )

@@ -1,11 +1,11 @@
 """Ends processes whose supervisor was killed.
 
-The supervisor records what it runs. Two read the record: the guardian, which learns of the supervisor's end
-by the end of a pipe, and the next start, in case the guardian was killed too. A recorded process is ended
+The supervisor records what it runs at each change: down a pipe to the guardian, which acts when the pipe
+ends, and in a file for the next start, in case the guardian was killed too. A recorded process is ended
 only if its start time is the recorded one, so that a number which the system gave to another program harms
 nobody.
 
-`python -m alertsite.runtime.leftovers RECORD` is the guardian: it waits for the end of its standard input.
+`python -m alertsite.runtime.leftovers RECORD` is the guardian: it reads a record a line from standard input.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -44,30 +44,45 @@ def record_of(name: str, pid: int, stop_signal: int) -> Recorded | None:
         return None
 
 
-def write_record(path: Path, processes: Iterable[Recorded]) -> None:
-    """Replace the record, oldest process first."""
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps([asdict(process) for process in processes]), encoding="utf-8")
-    unfinished.replace(path)
+def format_record(processes: Iterable[Recorded]) -> str:
+    """A record in one line, oldest process first."""
+    return json.dumps([asdict(process) for process in processes])
 
 
-def read_record(path: Path) -> list[Recorded]:
-    """What is recorded, oldest first; nothing where there is no readable record."""
+def parse_record(line: str) -> list[Recorded]:
+    """What a line records; nothing where it is no record."""
     try:
-        return [Recorded(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
-    except (FileNotFoundError, ValueError, TypeError):
+        return [Recorded(**entry) for entry in json.loads(line)]
+    except (ValueError, TypeError):
         return []
 
 
-def end_leftovers(path: Path) -> list[str]:
-    """End every recorded process that still runs, youngest first, and return their names."""
+def write_record(path: Path, line: str) -> None:
+    """Replace the file's record."""
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(line, encoding="utf-8")
+    unfinished.replace(path)
+
+
+def end_recorded(path: Path) -> list[str]:
+    """End what the file records, remove the file, and return the names of what still ran."""
+    try:
+        line = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    ended = end_leftovers(parse_record(line))
+    path.unlink(missing_ok=True)
+    return ended
+
+
+def end_leftovers(processes: Sequence[Recorded]) -> list[str]:
+    """End each of these that still runs, youngest first, and return their names."""
     ended = []
-    for recorded in reversed(read_record(path)):
+    for recorded in reversed(processes):
         process = still_running(recorded)
         if process is not None:
             end(process, recorded.stop_signal)
             ended.append(recorded.name)
-    path.unlink(missing_ok=True)
     return ended
 
 
@@ -101,11 +116,14 @@ def end(process: psutil.Process, stop_signal: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Wait for the end of standard input, then end what is recorded."""
+    """Wait for the end of standard input, then end what its last line recorded."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    sys.stdin.buffer.read()
-    end_leftovers(Path(arguments[0]))
+    record = ""
+    for line in sys.stdin:
+        record = line
+    end_leftovers(parse_record(record))
+    Path(arguments[0]).unlink(missing_ok=True)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from alertsite.runtime.errors import CannotStart
-from alertsite.runtime.leftovers import Recorded, record_of, write_record
+from alertsite.runtime.leftovers import Recorded, format_record, record_of, write_record
 from alertsite.runtime.processes import ManagedProcess, ProcessSpec, State, Status
 
 WAIT_STEP_S = 0.1
@@ -37,7 +38,7 @@ class Supervisor:
         self._recorded: dict[str, Recorded] = {}
         self._managed: list[ManagedProcess] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._guardian: subprocess.Popen[bytes] | None = None
+        self._guardian: subprocess.Popen[str] | None = None
 
     @property
     def statuses(self) -> list[Status]:
@@ -71,10 +72,8 @@ class Supervisor:
             await asyncio.gather(*(managed.stop() for managed in together))
             tasks = [self._tasks[managed.spec.name] for managed in together]
             await asyncio.gather(*tasks, return_exceptions=True)
-        if self._guardian is not None and self._guardian.stdin is not None:
-            self._record.unlink(missing_ok=True)
-            self._guardian.stdin.close()
-            self._guardian.wait()
+        if self._guardian is not None:
+            self._guardian.communicate()
             self._guardian = None
 
     def _raise_failures(self) -> None:
@@ -93,8 +92,16 @@ class Supervisor:
             if seen is not None:
                 self._recorded[status.name] = seen
         if self._recorded.get(status.name) != before:
-            write_record(self._record, self._recorded.values())
+            self._write_down(format_record(self._recorded.values()))
         self._tell(status)
+
+    def _write_down(self, record: str) -> None:
+        """Tell the guardian and the next start what runs; a guardian that was killed cannot be told."""
+        write_record(self._record, record)
+        if self._guardian is not None and self._guardian.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._guardian.stdin.write(f"{record}\n")
+                self._guardian.stdin.flush()
 
 
 def is_healthy(status: Status) -> bool:
@@ -102,7 +109,7 @@ def is_healthy(status: Status) -> bool:
     return status.state is State.HEALTHY
 
 
-def start_guardian(record: Path) -> subprocess.Popen[bytes]:
+def start_guardian(record: Path) -> subprocess.Popen[str]:
     """Start the process that ends what is recorded when this one ends without doing so."""
     return subprocess.Popen(  # noqa: S603 (our own module)
         [sys.executable, "-m", "alertsite.runtime.leftovers", str(record)],
@@ -111,4 +118,5 @@ def start_guardian(record: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        text=True,
     )

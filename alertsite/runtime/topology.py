@@ -55,6 +55,7 @@ class Site:
     web_port: int
     flower_port: int
     flower_credentials: str
+    broker_url: str
     client: httpx.AsyncClient
     clock: Clock
 
@@ -140,14 +141,14 @@ def beat_spec(site: Site) -> ProcessSpec:
 
 
 def flower_spec(site: Site) -> ProcessSpec:
-    """The view of queues and workers; its password is in the environment, where `ps` does not show it."""
+    """The view of queues and workers. It gets the broker's address and its password, and no other secret."""
     address = (f"--address={HOST}", f"--port={site.flower_port}")
     return ProcessSpec(
         name="flower",
-        command=python("celery", "-A", "alertsite.celery", "flower", *address),
+        command=python("celery", "flower", *address),
         probe=http_probe(site.client, f"http://{HOST}:{site.flower_port}/healthcheck"),
         tier=TIER_FLOWER,
-        environment={**site.environment, "FLOWER_BASIC_AUTH": site.flower_credentials},
+        environment={"CELERY_BROKER_URL": site.broker_url, "FLOWER_BASIC_AUTH": site.flower_credentials},
         directory=CODE,
     )
 

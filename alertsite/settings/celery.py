@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import parse_qs, urlencode, urlsplit
 
+from alertsite.settings.broker import broker_from_redis
 from alertsite.settings.env import Environment, process_variables
 
 env = Environment(process_variables())
 
 # A queue is a capability: a pool of workers serves those it is made for.
 QUEUES: Final = ("ingest", "evaluate", "notify", "infer", "train", "optimise", "heal", "report", "upkeep")
-
-
-def broker_from_redis(url: str) -> str:
-    """Kombu's spelling of a Redis URL: `unix:///path?db=1` becomes `redis+socket:///path?virtual_host=1`."""
-    parts = urlsplit(url)
-    if parts.scheme != "unix":
-        return url
-    query = {"virtual_host": parse_qs(parts.query).get("db", ["0"])[0]}
-    if parts.password:
-        query["password"] = parts.password
-    return f"redis+socket://{parts.path}?{urlencode(query)}"
-
 
 REDIS_URL = env.secret_url("REDIS_URL", schemes=("redis", "rediss", "unix"))
 

@@ -23,6 +23,9 @@ STATUS_BY_CODE: Final = {
     "query.too_expensive": 422,
     "query.execution": 422,
     "query.timeout": 503,
+    "series.renumbered": 503,
+    "series.contended": 503,
+    "ingest.body_too_large": 413,
 }
 """Codes whose status is not 400."""
 

@@ -12,21 +12,35 @@ from rest_framework.viewsets import GenericViewSet
 
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.core.errors import Conflict
-from alertsite.tenancy.models import ApiKey, Tenant, User
+from alertsite.tenancy.models import ApiKey, Quota, Tenant, User
 from alertsite.tenancy.scope import platform_scope
-from alertsite.tenancy.services import SCOPES, create_api_key, create_tenant
+from alertsite.tenancy.services import SCOPES, change_tenant, create_api_key, create_tenant
 from alertsite.web.credentials import WRITE, Credential, MissingScope
 from alertsite.web.pagination import CursorPages
 from alertsite.web.views import TenantView
 
 
+class QuotaSerializer(serializers.ModelSerializer[Quota]):
+    """What a tenant may use. Durations in seconds."""
+
+    class Meta:
+        model = Quota
+        fields = [
+            "max_series", "max_rules", "max_samples_per_query", "lateness_s", "hot_retention_s",
+            "archive_retention_days", "max_catch_up_ticks",
+        ]  # fmt: skip
+
+
 class TenantSerializer(serializers.ModelSerializer[Tenant]):
-    """A tenant."""
+    """A tenant with its quota."""
+
+    quota = QuotaSerializer(required=False)
 
     class Meta:
         model = Tenant
-        fields = ["id", "slug", "name", "created_at"]
+        fields = ["id", "slug", "name", "quota", "created_at"]
         read_only_fields = ["id", "created_at"]
+        extra_kwargs = {"name": {"required": False}}
 
 
 class BySlug(CursorPages):
@@ -36,7 +50,11 @@ class BySlug(CursorPages):
 
 
 class TenantViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, GenericViewSet[Tenant]
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.CreateModelMixin,
+    mixins.UpdateModelMixin,
+    GenericViewSet[Tenant],
 ):
     """The tenants a credential may act for; with platform scope all of them, and new ones."""
 
@@ -67,16 +85,28 @@ class TenantViewSet(
         if getattr(self, "swagger_fake_view", False):
             return Tenant.objects.none()
         if self.credential.platform:
-            return Tenant.objects.all()
-        return Tenant.objects.filter(slug__in=list(self.credential.grants))
+            return Tenant.objects.select_related("quota")
+        return Tenant.objects.select_related("quota").filter(slug__in=list(self.credential.grants))
 
     def perform_create(self, serializer: serializers.BaseSerializer[Tenant]) -> None:
         """Only with platform scope. A person who makes a tenant owns it."""
-        if not self.credential.platform or WRITE not in self.credential.platform_scopes:
-            raise MissingScope("platform")
+        self._check_platform()
         owner = self.request.user if isinstance(self.request.user, User) else None
         values = serializer.validated_data
-        serializer.instance = create_tenant(values["slug"], values["name"], owner=owner)
+        serializer.instance = create_tenant(
+            values["slug"], values.get("name") or values["slug"], owner=owner, quota=values.get("quota", {})
+        )
+
+    def perform_update(self, serializer: serializers.BaseSerializer[Tenant]) -> None:
+        """Only with platform scope: a tenant does not raise its own quota."""
+        self._check_platform()
+        tenant = serializer.instance
+        assert tenant is not None
+        change_tenant(tenant, serializer.validated_data)
+
+    def _check_platform(self) -> None:
+        if not self.credential.platform or WRITE not in self.credential.platform_scopes:
+            raise MissingScope("platform")
 
 
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):

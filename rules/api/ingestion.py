@@ -67,6 +67,4 @@ def _stored(request: HttpRequest, grant: Grant, ingest: Callable[..., WriteRecei
     receipt = ingest(request.body, hot_store(grant.tenant_id), now_ms=SystemClock().now_ms())
     if not receipt.refused:
         return HttpResponse(status=204)
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(receipt.refused.items()))
-    refused = sum(receipt.refused.values())
-    return HttpResponse(f"accepted {receipt.accepted} samples, refused {refused}: {reasons}\n", status=400)
+    return HttpResponse(f"{receipt.summary()}\n", status=400)

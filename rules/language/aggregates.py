@@ -14,6 +14,7 @@ from alertsite.core.labels import METRIC_NAME, LabelSet
 from alertsite.core.samples import Floats, Ints
 from rules.language.frames import Run, Vector
 from rules.language.kernels import groups as kernels
+from rules.language.kernels.arrays import plain
 from rules.language.rows import Rows
 from rules.language.syntax import Aggregate
 
@@ -86,12 +87,13 @@ def aggregate(operation: Aggregate, vector: Vector, parameter: Floats | None, ru
     """One element a group. `parameter`, shape (b, t), is the quantile."""
     groups = grouped(vector.rows, operation.grouping, without=operation.without)
     count = len(groups.rows)
+    vector = Vector(vector.rows, plain(vector.values), plain(vector.present))
     present = kernels.group_counts(vector.present, groups.of_row, count)
     if operation.op == "quantile":
         assert parameter is not None
         _check_quantile(parameter, run)
         by_group, bounds = groups.sorted_rows()
-        q = np.ascontiguousarray(parameter[groups.rows.owners])
+        q = plain(parameter[groups.rows.owners])
         values = kernels.group_quantiles(vector.values, vector.present, by_group, bounds, q)
     elif operation.op in _REDUCTIONS:
         values = _REDUCTIONS[operation.op](vector, groups.of_row, count)

@@ -1,11 +1,11 @@
 """Which series the selectors of a batch of rules find. In: matchers and a reader. Out: numbers and rows.
 
-Valid for one generation of the store.
+Valid for one generation of the store; `rebind` carries it to the next at a cost in proportion to the change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -92,3 +92,70 @@ def _series_rows(owners: Ints, numbers: Ints, reader: FindsSeries, *, named: boo
         return reader.labels(numbers)
 
     return Rows(owners, make, distinct=True, one_metric=named)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of the store's series from one generation to the next."""
+
+    arrived: Sequence[Mapping[str, str]]
+    """Labels of the series that are new."""
+    gone: Ints
+    """Numbers of the series that are no more, ascending."""
+
+    @classmethod
+    def between(cls, before: Ints, now: Ints, reader: FindsSeries) -> Change:
+        """The change from one ascending array of all numbers to another."""
+        arrived = np.setdiff1d(now, before, assume_unique=True)
+        gone = np.setdiff1d(before, now, assume_unique=True)
+        return cls([dict(labels) for labels in reader.labels(arrived)], gone)
+
+    def touches(self, matchers: Matchers) -> bool:
+        """Whether a series that is new satisfies these matchers."""
+        return any(
+            all(matcher.matches(labels.get(matcher.name, "")) for matcher in matchers)
+            for labels in self.arrived
+        )
+
+
+def touched_rules(binding: Binding, selectors: Sequence[Sequence[Matchers]], change: Change) -> set[int]:
+    """Rules of which a selector may find other series than before."""
+    names = {labels.get(METRIC_NAME, "") for labels in change.arrived}
+    owners: set[int] = set()
+    for rows, numbers, of_slot in zip(binding.rows, binding.numbers, selectors, strict=True):
+        if len(change.gone):
+            owners.update(rows.owners[np.isin(numbers, change.gone)].tolist())
+        if names:
+            # The parser puts equality on the metric name first, so nearly all selectors are passed over here.
+            owners.update(
+                owner
+                for owner, matchers in enumerate(of_slot)
+                if (matchers[0].value in names or not _has_name(matchers[:1])) and change.touches(matchers)
+            )
+    return owners
+
+
+def rebind(
+    binding: Binding,
+    selectors: Sequence[Sequence[Matchers]],
+    touched: set[int],
+    reader: FindsSeries,
+    max_series: int,
+) -> Binding:
+    """The binding with the selectors of the touched rules resolved anew, those of the others as they were."""
+    order = sorted(touched)
+    part = bind(
+        [[of_slot[owner] for owner in order] for of_slot in selectors], len(order), reader, max_series
+    )
+    renamed = np.array(order, np.int64)
+    failures = {owner: error for owner, error in binding.failures.items() if owner not in touched}
+    failures.update({order[owner]: error for owner, error in part.failures.items()})
+    result = Binding([], [], binding.singles, failures)
+    for slot, rows in enumerate(binding.rows):
+        kept = ~np.isin(rows.owners, renamed)
+        owners = np.concatenate([rows.owners[kept], renamed[part.rows[slot].owners]])
+        numbers = np.concatenate([binding.numbers[slot][kept], part.numbers[slot]])
+        by_owner = np.argsort(owners, kind="stable")
+        result.numbers.append(numbers[by_owner])
+        result.rows.append(_series_rows(owners[by_owner], numbers[by_owner], reader, named=rows.one_metric))
+    return result

@@ -15,7 +15,7 @@ import numpy as np
 from alertsite.core.errors import PlatformError
 from alertsite.core.labels import LabelSet, Matcher, fingerprint, without_name
 from alertsite.core.samples import Bools, Floats, Ints
-from rules.language.binding import Binding, bind
+from rules.language.binding import Binding, Change, bind, rebind, touched_rules
 from rules.language.errors import EvaluationError, QueryTooExpensive
 from rules.language.evaluate import Evaluator
 from rules.language.frames import EvaluationLimits, QueryRange, Run, Samples, Vector, settled
@@ -26,6 +26,8 @@ from rules.series.protocols import SeriesReader
 
 DEFAULT_LIMITS = EvaluationLimits()
 _UNKNOWN = -1
+_MANY_ARRIVALS = 1000
+"""With more new series than this at once, all selectors are resolved anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class ShardPlan:
         ]
         self._source = _Source()
         self._generation: int | None = None
+        self._numbers: Ints | None = None
         self._layout: Layout | None = None
         self._layout_key: object = None
 
@@ -92,13 +95,19 @@ class ShardPlan:
         return _gathered(outcomes, self._count)
 
     def _bind(self, reader: SeriesReader, limits: EvaluationLimits) -> None:
-        """Resolve all selectors anew if the store has other series than before."""
+        """Resolve selectors if the store has other series than before: those that may find others."""
         generation = reader.generation()
         self._source.reader = reader
-        if generation != self._generation:
-            for batch in self._batches:
-                batch.bind(self._source, limits)
-            self._generation, self._layout = generation, None
+        if generation == self._generation:
+            return
+        numbers = reader.select(())
+        change = None
+        if self._numbers is not None and len(numbers) - len(self._numbers) < _MANY_ARRIVALS:
+            change = Change.between(self._numbers, numbers, reader)
+        for batch in self._batches:
+            if batch.bind(self._source, change, limits):
+                self._layout = None
+        self._generation, self._numbers = generation, numbers
 
     def _read(self, reader: SeriesReader, needed: list[list[Demand]], at_ms: int) -> list[list[Samples]]:
         key = [(d.start_ms - at_ms, d.end_ms - at_ms, d.whole) for batch in needed for d in batch]
@@ -149,9 +158,15 @@ class _Batch:
         self._selectors = [[plan.selectors[slot] for plan in plans] for slot in range(slots)]
         self.binding = Binding([], [], one_row_a_rule(len(plans)))
 
-    def bind(self, source: _Source, limits: EvaluationLimits) -> None:
-        """Resolve the selectors of all rules."""
-        self.binding = bind(self._selectors, len(self._numbers), source, limits.max_series)
+    def bind(self, source: _Source, change: Change | None, limits: EvaluationLimits) -> bool:
+        """Resolve the selectors that the change touches, or all of them. False if none had to be."""
+        if change is None:
+            self.binding = bind(self._selectors, len(self._numbers), source, limits.max_series)
+            return True
+        touched = touched_rules(self.binding, self._selectors, change)
+        if touched:
+            self.binding = rebind(self.binding, self._selectors, touched, source, limits.max_series)
+        return bool(touched)
 
     def demands(self, clock: Clock) -> list[Demand]:
         """What the batch needs from the store at this tick."""

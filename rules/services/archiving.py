@@ -38,12 +38,13 @@ class TenantBlocks:
 
 def archive_all(clock: Clock) -> dict[str, int]:
     """Archive every tenant's closed windows, forget series that are gone and blocks beyond retention."""
-    counts = {"blocks": 0, "series_forgotten": 0, "blocks_expired": 0}
+    counts = {"blocks": 0, "bytes_trimmed": 0, "series_forgotten": 0, "blocks_expired": 0}
     with platform_scope():
         tenants = list(Tenant.objects.values_list("pk", flat=True))
     for tenant_id in tenants:
         with tenant_scope(tenant_id):
             counts["blocks"] += archive_tenant(tenant_id, clock)
+            counts["bytes_trimmed"] += hot_store(tenant_id).trim_ended_windows(clock.now_ms())
             counts["series_forgotten"] += hot_store(tenant_id).drop_gone_series(clock.now_ms())
             counts["blocks_expired"] += _expire_blocks(tenant_id, to_datetime(clock.now_ms()))
     return counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from functools import cache
+from uuid import UUID
 
 from django.conf import settings
 
@@ -27,6 +28,11 @@ def collect_host(clock: Clock) -> WriteReceipt:
         return WriteReceipt(0)
     with platform_scope():
         tenant_id = Tenant.objects.values_list("pk", flat=True).get(slug=settings.HOST_METRICS_TENANT)
+    return collect_host_for(tenant_id, clock)
+
+
+def collect_host_for(tenant_id: UUID, clock: Clock) -> WriteReceipt:
+    """Read this machine and store the samples for one tenant."""
     now_ms = clock.now_ms()
     with tenant_scope(tenant_id):
         return hot_store(tenant_id).append(host_collector().collect(now_ms), now_ms=now_ms)

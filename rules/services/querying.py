@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 
 from alertsite.core.errors import PlatformError
-from alertsite.core.labels import LabelSet
+from alertsite.core.labels import LabelSet, Matcher
 from alertsite.tenancy.models import Quota
 from rules.language.engine import (
     EvaluationLimits,
@@ -28,7 +28,7 @@ from rules.language.syntax import Selector
 from rules.series.backends.history import ArchiveSeries, MergedSeries
 from rules.series.protocols import SeriesReader
 from rules.services.archiving import TenantBlocks
-from rules.services.stores import hot_store
+from rules.services.stores import hot_span_ms, hot_store
 
 DEFAULT_TIMEOUT_S: Final = 30.0
 MAX_TIMEOUT_S: Final = 120.0
@@ -91,7 +91,7 @@ class TenantQueries:
         numbers = np.unique(np.concatenate([reader.select(matchers) for matchers in wanted]))
         return sorted(reader.labels(numbers))
 
-    def _matchers(self, text: str) -> Sequence[object]:
+    def _matchers(self, text: str) -> Sequence[Matcher]:
         expr = parse(text)
         if not isinstance(expr, Selector):
             raise ParseError(f"{text!r} is not a series selector")
@@ -114,7 +114,7 @@ class TenantQueries:
 
     def _reader_since(self, start_ms: int) -> SeriesReader:
         hot = hot_store(self.tenant_id)
-        if start_ms >= self.now_ms - Quota.objects.get(pk=self.tenant_id).hot_retention_s * 1000:
+        if start_ms >= self.now_ms - hot_span_ms(self.tenant_id):
             return hot
         archive = ArchiveSeries(TenantBlocks(self.tenant_id), start_ms, self.now_ms)
         return MergedSeries(hot, archive)

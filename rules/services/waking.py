@@ -15,6 +15,8 @@ from rules.models import Wake
 
 LEASE: Final = timedelta(seconds=25)
 """How long a claimed shard is left alone. Longer than a task may run, so that a living worker keeps its claim."""
+SILENCE: Final = timedelta(seconds=5)
+"""Beat wakes every second: after so long without it, workers wake themselves."""
 SHARDS: Final = "shards"
 MESSAGES: Final = "messages"
 """Kinds of waking."""
@@ -99,7 +101,7 @@ def batches(claims: Iterable[Claim]) -> Iterator[list[Claim]]:
         yield batch
 
 
-def wake_is_overdue(kind: str, *, now: datetime, after: timedelta) -> bool:
-    """Whether nobody has woken for that long: beat is dead, or was never started."""
+def wake_is_overdue(kind: str, *, now: datetime) -> bool:
+    """Whether nobody has woken for `SILENCE`: beat is dead, or was never started."""
     last = Wake.objects.filter(kind=kind).first()
-    return last is None or now - last.last_at > after
+    return last is None or now - last.last_at > SILENCE

@@ -2,7 +2,7 @@
 
 from rules.tasks.collecting import collect_host
 from rules.tasks.delivering import deliver_claimed, wake_deliveries
-from rules.tasks.evaluating import evaluate_shards, wake_shards
+from rules.tasks.evaluating import evaluate_shards, wake_if_silent, wake_shards
 from rules.tasks.upkeep import archive_blocks, expire_history
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "evaluate_shards",
     "expire_history",
     "wake_deliveries",
+    "wake_if_silent",
     "wake_shards",
 ]

@@ -30,6 +30,18 @@ def wake_shards() -> dict[str, int]:
     return {"shards": len(claims), "tasks": tasks}
 
 
+@shared_task(queue="evaluate", soft_time_limit=8, time_limit=10, expires=5)
+def wake_if_silent() -> dict[str, bool]:
+    """Wake in beat's place when it has not been heard of. Idempotency key: the claims' fencing tokens."""
+    now = to_datetime(SystemClock().now_ms())
+    silent = {kind: waking.wake_is_overdue(kind, now=now) for kind in (waking.SHARDS, waking.MESSAGES)}
+    if silent[waking.SHARDS]:
+        wake_shards.delay()
+    if silent[waking.MESSAGES]:
+        wake_deliveries.delay()
+    return silent
+
+
 @shared_task(queue="evaluate", soft_time_limit=20, time_limit=24)
 def evaluate_shards(claimed: list[Claimed]) -> dict[str, int]:
     """Evaluate the due ticks of claimed shards. Idempotency key: (shard, fencing token, tick)."""

@@ -58,6 +58,13 @@ def test_worker_beats_where_its_health_check_looks(name):
     assert SERVICES[name]["environment"]["HEARTBEAT_FILE"] == SERVICES[name]["healthcheck"]["test"][-1]
 
 
+def test_variables_of_our_processes_are_documented():
+    page = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
+    of_flower = {"CELERY_BROKER_URL", "FLOWER_BASIC_AUTH"}
+    named = {name for service in OURS.values() for name in service["environment"]} - of_flower
+    assert [name for name in sorted(named) if f"| `{name}` |" not in page] == []
+
+
 def test_no_secret_has_a_default():
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():

@@ -291,3 +291,15 @@ def test_shard_that_slept_while_empty_owes_no_ticks(tenant, clock):
     clock.advance(seconds=15)
 
     assert run_due(clock).ticks == 1
+
+
+@pytest.mark.parametrize(
+    ("silence_s", "overdue"),
+    [pytest.param(5, False, id="beat is alive"), pytest.param(6, True, id="beat is silent")],
+)
+def test_workers_take_over_when_beat_is_silent(tenant, clock, silence_s, overdue):
+    waking.note_wake(waking.SHARDS, now=clock.now())
+    clock.advance(seconds=silence_s)
+
+    assert waking.wake_is_overdue(waking.SHARDS, now=clock.now()) is overdue
+    assert waking.wake_is_overdue(waking.MESSAGES, now=clock.now())

@@ -12,12 +12,13 @@ from numba import njit
 
 from alertsite.core.samples import Bools, Floats, Ints
 from rules.language.frames import Windows
+from rules.language.kernels.arrays import plain
 
 
 def extended_increase(windows: Windows, *, is_counter: bool, is_rate: bool) -> tuple[Floats, Bools]:
     """Growth from edge to edge, per second for a rate; without extrapolation."""
     samples = windows.samples
-    ends = np.ascontiguousarray(windows.ends_ms)
+    ends = plain(windows.ends_ms)
     growth, present = _increases(
         (samples.times_ms, samples.values),
         (windows.low, windows.high),
@@ -30,7 +31,7 @@ def extended_increase(windows: Windows, *, is_counter: bool, is_rate: bool) -> t
 
 def anchored_turns(windows: Windows) -> tuple[Ints, Bools]:
     """Where to begin counting changes: at the last sample at or before the edge. And whether any follows."""
-    starts = np.ascontiguousarray(windows.ends_ms) - windows.window_ms
+    starts = plain(windows.ends_ms) - windows.window_ms
     return _last_before(windows.samples.times_ms, windows.low, windows.high, starts)
 
 

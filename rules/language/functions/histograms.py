@@ -15,6 +15,7 @@ from alertsite.core.labels import METRIC_NAME, LabelSet
 from alertsite.core.samples import Bools, Floats, Ints
 from rules.language.format import format_number
 from rules.language.frames import Run, Vector
+from rules.language.kernels.arrays import plain
 from rules.language.rows import Rows, concatenated
 
 _SMALL_DELTA = 1e-12
@@ -83,9 +84,13 @@ def histogram_quantile(q: Floats, vector: Vector, run: Run) -> Vector:
     for wrong in np.unique(q[~((q >= 0) & (q <= 1))]).tolist():
         run.notes.warn(f"quantile value should be between 0 and 1, got {wrong:g}")
     histograms = _checked(vector, run)
-    wanted = np.ascontiguousarray(q[histograms.rows.owners])
+    wanted = plain(q[histograms.rows.owners])
     values, present, forced = _quantiles(
-        (vector.values, vector.present), histograms.members, histograms.bounds, histograms.uppers, wanted
+        (plain(vector.values), plain(vector.present)),
+        histograms.members,
+        histograms.bounds,
+        histograms.uppers,
+        wanted,
     )
     if forced:
         run.notes.inform(
@@ -133,11 +138,11 @@ def histogram_fraction(lower: Floats, upper: Floats, vector: Vector, run: Run) -
     histograms = _checked(vector, run)
     owners = histograms.rows.owners
     values, present = _fractions(
-        (vector.values, vector.present),
+        (plain(vector.values), plain(vector.present)),
         (histograms.members, histograms.bounds),
         histograms.uppers,
-        np.ascontiguousarray(lower[owners]),
-        np.ascontiguousarray(upper[owners]),
+        plain(lower[owners]),
+        plain(upper[owners]),
     )
     return Vector(histograms.rows, values, present)
 

@@ -15,6 +15,7 @@ from alertsite.core.samples import Bools, Floats, Ints
 from rules.language.frames import Run, Windows
 from rules.language.functions.extended import anchored_turns, extended_increase
 from rules.language.kernels import windows as kernels
+from rules.language.kernels.arrays import plain
 
 Computed: TypeAlias = tuple[Floats, Bools]
 WindowFunction: TypeAlias = Callable[[Windows, list[Floats], Run], Computed]
@@ -146,7 +147,7 @@ def _deviation(windows: Windows, _: list[Floats], __: Run) -> Computed:
 
 def _of_rows(scalar: Floats, windows: Windows) -> Floats:
     """A scalar for each window: shape (n * t,)."""
-    return np.ascontiguousarray(scalar[windows.samples.rows.owners]).ravel()
+    return plain(scalar[windows.samples.rows.owners]).ravel()
 
 
 def _quantile(windows: Windows, scalars: list[Floats], run: Run) -> Computed:
@@ -176,7 +177,7 @@ def _deriv(windows: Windows, _: list[Floats], __: Run) -> Computed:
 def predict_linear(windows: Windows, ahead_s: Floats, times_ms: Ints) -> Computed:
     """Where the regression line is `ahead_s`, shape (b, t), after the evaluation time."""
     now = np.broadcast_to(times_ms, windows.low.shape)
-    slopes, intercepts = _regression(windows, np.ascontiguousarray(now))
+    slopes, intercepts = _regression(windows, plain(now))
     return slopes * ahead_s[windows.samples.rows.owners] + intercepts, windows.counts > 1
 
 

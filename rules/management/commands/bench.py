@@ -12,17 +12,18 @@ from django.core.management import BaseCommand, CommandError, call_command
 
 from alertsite.core.errors import PlatformError
 from alertsite.runtime.sandbox import join
+from rules.bench.ingest import Ingested, measure_ingestion
 from rules.bench.passes import Bench, Measured
 from rules.bench.workloads import WORKLOADS, workload
 
 
 class Command(BaseCommand):
-    """`bench rules --work W1 [--rules N] [--passes N] [--json]`."""
+    """`bench rules [--work W1] [--rules N] [--passes N] [--json]`, `bench ingest [--passes N] [--json]`."""
 
     help = __doc__
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("subject", choices=["rules"])
+        parser.add_argument("subject", choices=["rules", "ingest"])
         parser.add_argument("--work", action="append", help=f"one of {', '.join(WORKLOADS)}; all by default")
         parser.add_argument("--rules", type=int, help="another number of rules, to see how the cost grows")
         parser.add_argument("--passes", type=int, default=7, help="measured passes; the median is printed")
@@ -33,6 +34,9 @@ class Command(BaseCommand):
             self._servers = join(settings.SANDBOX_NAME)
         call_command("migrate", interactive=False, verbosity=0)
         try:
+            if options["subject"] == "ingest":
+                self._print_ingestion(measure_ingestion(options["passes"]), as_json=options["json"])
+                return
             for name in options["work"] or WORKLOADS:
                 work = workload(name)
                 if options["rules"]:
@@ -40,6 +44,17 @@ class Command(BaseCommand):
                 self._print(Bench(work).measure(options["passes"]), as_json=options["json"])
         except PlatformError as error:
             raise CommandError(str(error)) from None
+
+    def _print_ingestion(self, measured: Ingested, *, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps(asdict(measured)))
+            return
+        self.stdout.write(
+            f"ingest: {measured.samples} samples in {measured.requests} requests: "
+            f"{measured.samples_per_cpu_s:,.0f} samples a CPU second (web {measured.web_cpu_s:.2f} s, redis "
+            f"{measured.redis_cpu_s:.2f}, postgres {measured.postgres_cpu_s:.2f}), "
+            f"{measured.samples_per_wall_s:,.0f} a second of the clock"
+        )
 
     def _print(self, measured: Measured, *, as_json: bool) -> None:
         if as_json:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from alertsite.core.labels import LabelSet, Matcher, label_set
+from alertsite.core.labels import METRIC_NAME, LabelSet, Matcher, label_set
 from alertsite.core.samples import Columns, Ints
 from rules.language.parser import parse
 from rules.language.syntax import Selector
@@ -30,19 +30,21 @@ def store_of(load: Mapping[str, str], *, step_ms: int = 60_000) -> MemorySeries:
 
 
 class CountingReader:
-    """A reader that counts what is asked of it; the set of series may be said to have changed."""
+    """A reader that notes what is asked of it. `store` may be replaced, series may be `hidden`."""
 
     def __init__(self, store: MemorySeries) -> None:
         self.store = store
-        self.selects = 0
+        self.hidden: set[int] = set()
+        self.selected: list[str] = []
         self.reads: list[tuple[list[int], int, int]] = []
 
     def generation(self) -> int:
-        return self.store.generation()
+        return self.store.generation() + 1000 * len(self.hidden)
 
     def select(self, matchers: Sequence[Matcher]) -> Ints:
-        self.selects += 1
-        return self.store.select(matchers)
+        self.selected.append(next((m.value for m in matchers if m.name == METRIC_NAME), ""))
+        found = self.store.select(matchers)
+        return found[~np.isin(found, list(self.hidden))]
 
     def labels(self, numbers: Ints) -> Sequence[LabelSet]:
         return self.store.labels(numbers)

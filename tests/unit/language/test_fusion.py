@@ -62,15 +62,35 @@ def test_a_long_window_is_read_apart():
 
 
 def test_selectors_are_resolved_once_a_generation():
-    store = store_of(LOAD)
-    reader, rules = CountingReader(store), shard("cpu > 1", "sum(disk)")
+    reader, rules = CountingReader(store_of(LOAD)), shard("cpu > 1", "sum(disk)")
     rules.evaluate(reader, AT_MS)
     rules.evaluate(reader, AT_MS + 1)
-    assert reader.selects == 2
-    later = store_of({**LOAD, 'cpu{host="c"}': "70x10"})
-    reader.store = later
-    assert rules.evaluate(reader, AT_MS).values[:3].tolist() == [90, 10, 70]
-    assert reader.selects == 4
+    assert reader.selected == ["", "cpu", "disk"]
+
+
+def test_new_series_touch_only_selectors_that_find_them():
+    reader = CountingReader(store_of(LOAD))
+    rules = shard("cpu > 1", "sum(disk)", '{host=~"a|c", dev=""} > 80')
+    rules.evaluate(reader, AT_MS)
+    reader.selected.clear()
+    reader.store = store_of({**LOAD, 'other{host="d"}': "1x10"})
+    rules.evaluate(reader, AT_MS)
+    assert reader.selected == [""]
+    reader.store = store_of(
+        {**LOAD, 'other{host="d"}': "1x10", 'cpu{host="c"}': "70x10", 'new{host="c"}': "81x10"}
+    )
+    result = rules.evaluate(reader, AT_MS)
+    assert result.rule.tolist() == [0, 0, 0, 1, 2, 2]
+    assert result.values.tolist() == [90, 10, 70, 33, 90, 81]
+    assert reader.selected == ["", "", "cpu", ""]
+
+
+def test_series_that_are_gone_are_read_no_more():
+    reader, rules = CountingReader(store_of(LOAD)), shard("cpu > 1", "sum(disk)")
+    rules.evaluate(reader, AT_MS)
+    reader.hidden = {1}
+    assert rules.evaluate(reader, AT_MS).values.tolist() == [90, 33]
+    assert reader.reads[-1][0] == [0, 2, 3]
 
 
 def test_a_bad_rule_disturbs_no_other():

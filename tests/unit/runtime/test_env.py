@@ -1,6 +1,6 @@
 import pytest
 
-from alertsite.settings.celery import broker_from_redis
+from alertsite.settings.broker import broker_from_redis
 from alertsite.settings.database import postgres_from_url
 from alertsite.settings.env import Environment, InvalidSetting, fault_of_secret
 

@@ -1,6 +1,7 @@
 """Real processes, tiny ones: what the supervisor promises about starting, restarting and stopping."""
 
 import asyncio
+import dataclasses
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from alertsite.runtime.errors import CannotStart
-from alertsite.runtime.leftovers import end_leftovers, read_record, record_of, write_record
+from alertsite.runtime.leftovers import end_recorded, format_record, parse_record, record_of, write_record
 from alertsite.runtime.processes import Pace, ProcessSpec, State
 from alertsite.runtime.supervisor import Supervisor
 
@@ -237,15 +238,20 @@ asyncio.run(main(Path(sys.argv[1])))
 """
 
 
-def test_nothing_is_left_after_the_supervisor_was_killed(tmp_path):
+@pytest.mark.parametrize(
+    "keep_state", [pytest.param(True, id="state kept"), pytest.param(False, id="state removed under it")]
+)
+def test_nothing_is_left_after_the_supervisor_was_killed(tmp_path, keep_state):
     with subprocess.Popen(
         [sys.executable, "-c", SUPERVISED, str(tmp_path)],
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[3],
     ) as supervisor:
         assert supervisor.stdout.readline() == b"ready\n"
-        (recorded,) = read_record(tmp_path / "processes.json")
+        (recorded,) = parse_record((tmp_path / "processes.json").read_text())
         sleeper = psutil.Process(recorded.pid)
+        if not keep_state:
+            (tmp_path / "processes.json").unlink()
         supervisor.kill()
     asyncio.run(until(lambda: has_ended(sleeper)))
     asyncio.run(until(lambda: not (tmp_path / "processes.json").exists()))
@@ -261,18 +267,17 @@ def sleeper():
 
 
 def test_next_start_ends_what_was_recorded(tmp_path, sleeper):
-    write_record(tmp_path / "record", [record_of("web", sleeper.pid, signal.SIGKILL)])
-    assert end_leftovers(tmp_path / "record") == ["web"]
+    write_record(tmp_path / "record", format_record([record_of("web", sleeper.pid, signal.SIGKILL)]))
+    assert end_recorded(tmp_path / "record") == ["web"]
     assert sleeper.wait(5) == -signal.SIGKILL
     assert not (tmp_path / "record").exists()
 
 
 def test_number_given_to_another_program_harms_nobody(tmp_path, sleeper):
     recorded = record_of("web", sleeper.pid, signal.SIGKILL)
-    write_record(
-        tmp_path / "record", [type(recorded)("web", recorded.pid, recorded.started - 100, signal.SIGKILL)]
-    )
-    assert end_leftovers(tmp_path / "record") == []
+    earlier = dataclasses.replace(recorded, started=recorded.started - 100)
+    write_record(tmp_path / "record", format_record([earlier]))
+    assert end_recorded(tmp_path / "record") == []
     assert sleeper.poll() is None
 
 
@@ -287,7 +292,7 @@ def test_number_given_to_another_program_harms_nobody(tmp_path, sleeper):
 def test_unreadable_record_ends_nothing(tmp_path, contents):
     if contents is not None:
         (tmp_path / "record").write_text(contents)
-    assert end_leftovers(tmp_path / "record") == []
+    assert end_recorded(tmp_path / "record") == []
 
 
 def test_port_in_use_is_named():
