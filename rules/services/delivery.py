@@ -1,4 +1,4 @@
-"""Delivering the outbox: claim with a lease, send, record the receipt. At least once, and never silently not."""
+"""Delivering the outbox: claim with a lease, send, record the receipt. At least once, never silently not."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class DeliverySummary:
 
 def claim_due_messages(*, now: datetime, limit: int = 500) -> list[MessageClaim]:
     """Take messages that are due and free, one of each receiver before anyone's second."""
-    parameters = {"now": now, "until": now + QUEUE_LEASE, "limit": limit}
+    parameters: dict[str, datetime | int] = {"now": now, "until": now + QUEUE_LEASE, "limit": limit}
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, parameters)
         return [MessageClaim(*row) for row in cursor.fetchall()]
@@ -134,7 +134,7 @@ class _Run:
             self._after_failure(attempt, token, str(error), error.retry_after_s)
         except PlatformError as error:  # refused, or a configuration that is not valid any more
             self._dead(attempt, token, str(error))
-        except Exception as error:  # noqa: BLE001 (the call into a receiver: recorded, counted, retried)
+        except Exception as error:  # the call into a receiver: recorded, counted, retried
             log.exception("delivery.unexpected", message=str(message_id))
             self._after_failure(attempt, token, f"{type(error).__name__}: {error}", None)
         else:
@@ -146,10 +146,11 @@ class _Run:
             held = OutboxMessage.across_tenants.filter(pk=message_id, fencing_token=token, status="due")
             if not held.update(leased_until=now + SEND_LEASE, attempts=F("attempts") + 1):
                 return None
-            message = held.select_related("receiver", "transition", "tenant").get()
-            return DeliveryAttempt.objects.create(
+            message: OutboxMessage = held.select_related("receiver", "transition", "tenant").get()
+            attempt: DeliveryAttempt = DeliveryAttempt.objects.create(
                 tenant_id=message.tenant_id, message=message, number=message.attempts, started_at=now
             )
+        return attempt
 
     def _send(self, message: OutboxMessage) -> Receipt:
         receiver = message.receiver

@@ -54,7 +54,8 @@ def _slice(value: Value, *bounds: Value) -> Value:
     items = value.encode() if isinstance(value, str) else value
     if not isinstance(items, tuple | bytes) or len(bounds) > 2:
         raise Fault(f"a {type_name(type(value))} cannot be sliced with {len(bounds)} bounds")
-    low, high = (*bounds, *(0, len(items))[len(bounds) :])
+    low = bounds[0] if bounds else 0
+    high = bounds[1] if len(bounds) > 1 else len(items)
     if type(low) is not int or type(high) is not int or not 0 <= low <= high <= len(items):
         raise Fault(f"bounds {low} and {high} are out of range, there are {len(items)} elements")
     part = items[low:high]

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import httpx
+from pydantic import BaseModel
 
 from rules.notify.addresses import Resolver, checked_address
 from rules.notify.notification import Channel, DeliveryFailed, DeliveryRefused, Notification, Receipt
@@ -27,8 +28,8 @@ class WebhookKind:
     allow_private: bool
 
     name: ClassVar[str] = "webhook"
-    config: ClassVar = WebhookConfig
-    secrets: ClassVar = WebhookSecrets
+    config: ClassVar[type[BaseModel]] = WebhookConfig
+    secrets: ClassVar[type[BaseModel]] = WebhookSecrets
 
     def open(self, config: WebhookConfig, secrets: WebhookSecrets) -> Channel:
         """A channel to one URL."""
