@@ -20,7 +20,7 @@ def _length(value: Value) -> int:
         return len(value.encode())
     if isinstance(value, tuple | dict):
         return len(value)
-    raise Fault(f"a {type_name(type(value))} has no length")
+    raise Fault(f"{type_name(type(value))} has no length")
 
 
 def _index(value: Value, *keys: Value) -> Value:
@@ -32,13 +32,13 @@ def _index(value: Value, *keys: Value) -> Value:
 def _item(value: Value, key: Value) -> Value:
     if isinstance(value, dict):
         if not isinstance(key, str):
-            raise Fault(f"a map's key is a string, not a {type_name(type(key))}")
+            raise Fault(f"the key of a map is a string, not {type_name(type(key))}")
         return lookup(value, key)
     items = value.encode() if isinstance(value, str) else value
     if not isinstance(items, tuple | bytes):
-        raise Fault(f"a {type_name(type(value))} cannot be indexed")
+        raise Fault(f"{type_name(type(value))} cannot be indexed")
     if type(key) is not int:
-        raise Fault(f"an index is an int, not a {type_name(type(key))}")
+        raise Fault(f"an index is an int, not {type_name(type(key))}")
     if not 0 <= key < len(items):
         raise Fault(f"index {key} is out of range, there are {len(items)} elements")
     found: Value = items[key]
@@ -53,7 +53,7 @@ def lookup(mapping: dict[str, Value], key: str) -> Value:
 def _slice(value: Value, *bounds: Value) -> Value:
     items = value.encode() if isinstance(value, str) else value
     if not isinstance(items, tuple | bytes) or len(bounds) > 2:
-        raise Fault(f"a {type_name(type(value))} cannot be sliced with {len(bounds)} bounds")
+        raise Fault(f"{type_name(type(value))} cannot be sliced with {len(bounds)} bounds")
     low = bounds[0] if bounds else 0
     high = bounds[1] if len(bounds) > 1 else len(items)
     if type(low) is not int or type(high) is not int or not 0 <= low <= high <= len(items):
@@ -68,23 +68,30 @@ _COMPARABLE = {bool: "boolean", int: "integer", float: "float", str: "string"}
 def _comparable(value: Value) -> str:
     kind = _COMPARABLE.get(type(value))
     if kind is None:
-        raise Fault(f"a {type_name(type(value))} cannot be compared")
+        raise Fault(f"{type_name(type(value))} cannot be compared")
     return kind
+
+
+def _check_alike(first: Value, second: Value) -> str:
+    """The kind of both values. Go compares no int with a float, which surprises: say what helps."""
+    kinds = _comparable(first), _comparable(second)
+    if kinds[0] != kinds[1]:
+        hint = ": write the constant as 5.0, not 5" if set(kinds) == {"integer", "float"} else ""
+        names = f"{type_name(type(first))} and {type_name(type(second))}"
+        raise Fault(f"{names} cannot be compared{hint}")
+    return kinds[0]
 
 
 def _equal(first: Value, second: Value) -> bool:
     if first is None or second is None:
         return first is second
-    left, right = _comparable(first), _comparable(second)
-    if left != right:
-        raise Fault(f"a {type_name(type(first))} and a {type_name(type(second))} cannot be compared")
+    _check_alike(first, second)
     return first == second
 
 
 def _less(first: Value, second: Value) -> bool:
-    left, right = _comparable(first), _comparable(second)
-    if left != right or left == "boolean":
-        raise Fault(f"a {type_name(type(first))} and a {type_name(type(second))} have no order")
+    if _check_alike(first, second) == "boolean":
+        raise Fault("true and false have no order")
     before: bool = first < second  # type: ignore[operator]  # both are of one ordered kind
     return before
 

@@ -159,6 +159,7 @@ class _Run:
         empty = True
         for key, element in _elements(value):
             empty = False
+            self.steps.charge(1)
             scope = len(self.variables)
             self._take_element(node.over, key, element)
             leap = self.body(node.body, element)
@@ -259,7 +260,7 @@ class _Run:
         if value is None:
             return None
         kind = value.type_name if isinstance(value, Struct) else type_name(type(value))
-        raise Fault(f"a {kind} has no field {name!r}")
+        raise Fault(f"{kind} has no field {name!r}")
 
     def _call(self, call: Call, words: Sequence[Operand], dot: Value, piped: Value) -> Value:
         if call.name in {"and", "or"}:
@@ -272,7 +273,7 @@ class _Run:
 
     def _apply(self, name: str, function: Function, arguments: list[Value]) -> Value:
         _check_arguments(name, function, arguments)
-        self.steps.charge(function.cost + sum(map(text_size, arguments)) // _CHARACTERS_PER_STEP)
+        self.steps.charge(function.cost + sum(map(text_size, arguments)) // function.characters_per_step)
         value = function.implementation(*arguments)
         size = text_size(value)
         if size > self.limits.output:
@@ -326,7 +327,7 @@ def _elements(value: Value) -> Iterable[tuple[Value, Value]]:
         return ((number, number) for number in range(value))
     if value is None:
         return ()
-    raise Fault(f"a {type_name(type(value))} cannot be ranged over")
+    raise Fault(f"{type_name(type(value))} cannot be ranged over")
 
 
 def _check_arguments(name: str, function: Function, arguments: list[Value]) -> None:
@@ -340,4 +341,4 @@ def _check_arguments(name: str, function: Function, arguments: list[Value]) -> N
             continue
         if not isinstance(value, wanted):
             shown = type_name(type(value))
-            raise Fault(f"{name} needs a {type_name(wanted)} as argument {position + 1}, not a {shown}")
+            raise Fault(f"{name} needs a {type_name(wanted)} as argument {position + 1}, not {shown}")

@@ -12,6 +12,7 @@ from alertsite.core.labels import MAX_REGEX_LENGTH
 from rules.notify.gotemplate.errors import Fault
 from rules.notify.gotemplate.limits import Output, TemplateLimits
 
+_MAX_MEMORY = 1 << 20
 _REFERENCE = re.compile(r"\$(?:\$|\{(?P<braced>\w+)\}|(?P<bare>\w+))", re.ASCII)
 
 
@@ -60,6 +61,7 @@ def _compiled(pattern: str) -> Any:
         raise Fault(f"the regular expression has {len(pattern)} characters, the limit is {MAX_REGEX_LENGTH}")
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = _MAX_MEMORY
     try:
         return re2.compile(pattern, options)
     except re2.error as error:

@@ -34,6 +34,11 @@ class Spec:
     width: int = 0
     precision: int | None = None
 
+    @property
+    def signs(self) -> str:
+        """The flags as they concern numbers: `%+v` asks for the names of fields, not for signs."""
+        return "" if self.verb == "v" else self.flags
+
     def padded(self, text: str, *, zeros: bool = False) -> str:
         """The text at its width; zeros go between sign and digits."""
         if "-" in self.flags:
@@ -198,10 +203,10 @@ def _scalar(value: Value, spec: Spec) -> str | None:
     if isinstance(value, bool):
         return spec.padded("true" if value else "false") if spec.verb in "vt" else None
     if isinstance(value, int):
-        shown = numbers.integer(value, spec.verb, spec.flags, spec.precision)
+        shown = numbers.integer(value, spec.verb, spec.signs, spec.precision)
         return None if shown is None else spec.padded(shown, zeros=spec.precision is None)
     if isinstance(value, float):
-        shown = numbers.floating(value, spec.verb, spec.flags, spec.precision)
+        shown = numbers.floating(value, spec.verb, spec.signs, spec.precision)
         finite = shown is not None and shown[-1].isdigit()
         return None if shown is None else spec.padded(shown, zeros=finite)
     if isinstance(value, str):
@@ -212,9 +217,10 @@ def _scalar(value: Value, spec: Spec) -> str | None:
 def _text(text: str, spec: Spec) -> str:
     cut = text if spec.precision is None else text[: spec.precision]
     if spec.verb == "q" or (spec.verb == "v" and "#" in spec.flags):
-        return spec.padded(quoted(cut))
+        raw = spec.verb == "q" and "#" in spec.flags and "`" not in cut and cut.isprintable()
+        return spec.padded(f"`{cut}`" if raw else quoted(cut))
     if spec.verb in "xX":
-        digits = cut.encode().hex()
+        digits = cut.encode().hex(" ") if " " in spec.flags else cut.encode().hex()
         return spec.padded(digits.upper() if spec.verb == "X" else digits)
     return spec.padded(cut)
 

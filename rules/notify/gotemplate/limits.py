@@ -12,7 +12,7 @@ class TemplateLimits:
     """Bounds of one expansion. Reaching one fails it."""
 
     steps: int = 50_000
-    """Nodes evaluated, plus one for every 64 characters that a function is given or returns."""
+    """Nodes evaluated and elements ranged over, plus what functions cost by the length of their texts."""
     output: int = 65_536
     """Characters of the result, and of any text on the way to it."""
     depth: int = 100

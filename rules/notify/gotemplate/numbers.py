@@ -25,7 +25,7 @@ def integer(value: int, verb: str, flags: str = "", precision: int | None = None
         prefix = "0o" if verb == "O" else _PREFIXES.get(verb, "") if "#" in flags else ""
         return _signed(prefix + digits, flags, negative=value < 0)
     if verb in "cqU" and 0 <= value <= 0x10FFFF:
-        character = chr(value)
+        character = "\ufffd" if 0xD800 <= value < 0xE000 else chr(value)
         return {"c": character, "q": f"'{quoted(character)[1:-1]}'", "U": f"U+{value:04X}"}[verb]
     return None
 
@@ -64,7 +64,7 @@ def number_from(value: Value) -> float:
         raise Fault(f"{quoted(value[:50])} is no number")
     if isinstance(value, Duration):
         return value.seconds
-    raise Fault(f"a {type_name(type(value))} is no number")
+    raise Fault(f"{type_name(type(value))} is no number")
 
 
 def _shortest(magnitude: float) -> str:

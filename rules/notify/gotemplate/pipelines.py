@@ -13,6 +13,7 @@ from rules.notify.gotemplate.cursor import Cursor
 from rules.notify.gotemplate.lexer import Kind, Token
 from rules.notify.gotemplate.nodes import Call, Chain, Command, Dot, Literal, Operand, Pipeline, Variable
 
+MAX_VARIABLES = 100
 _CONSTANTS = {"true": True, "false": False, "nil": None}
 _READERS = {
     Kind.NUMBER: literals.number,
@@ -41,7 +42,7 @@ class PipelineParser:
             if isinstance(first, Literal | Dot):
                 raise self.cursor.malformed(first.at, "a constant or dot cannot take the value piped into it")
         if not assigns:
-            self.variables += names
+            self._declare(at, names)
         return Pipeline(at, tuple(commands), names, assigns)
 
     def _targets(self, *, in_range: bool) -> tuple[tuple[str, ...], bool]:
@@ -79,8 +80,10 @@ class PipelineParser:
         if not words:
             raise cursor.malformed(at, f"a value is missing before {cursor.shown(cursor.peek())}")
         first = words[0]
-        if isinstance(first, Literal) and (len(words) > 1 or first.value is None):
-            raise cursor.malformed(at, "a constant takes no arguments, and nil alone is no value")
+        if isinstance(first, Literal) and len(words) > 1:
+            raise cursor.malformed(at, "a constant takes no arguments")
+        if isinstance(first, Literal) and first.value is None:
+            raise cursor.malformed(at, "nil alone is no value")
         return Command(at, tuple(words))
 
     def _operand(self) -> Operand:
@@ -130,6 +133,12 @@ class PipelineParser:
         cursor.take()
         cursor.leave()
         return pipeline
+
+    def _declare(self, at: int, names: tuple[str, ...]) -> None:
+        self.variables += names
+        if len(self.variables) > MAX_VARIABLES:
+            reason = f"{len(self.variables)} variables are in scope, the limit is {MAX_VARIABLES}"
+            raise self.cursor.malformed(at, reason)
 
     def _check_known(self, variable: Token) -> None:
         if variable.text not in self.variables:

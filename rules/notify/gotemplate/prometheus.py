@@ -23,6 +23,8 @@ from rules.notify.gotemplate.values import Function, Sample, Samples, Value
 Query: TypeAlias = Callable[[str], Sequence[Sample]]
 
 QUERY_COST = 2_000
+PATTERN_COST = 100
+"""A regular expression is compiled, perhaps."""
 _LARGE = ("k", "M", "G", "T", "P", "E", "Z", "Y")
 _LARGE_BINARY = ("ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
 _SMALL = ("m", "u", "n", "p", "f", "a", "z", "y")
@@ -176,8 +178,8 @@ PROMETHEUS: Final[dict[str, Function]] = {
     "title": Function(title, _TEXT),
     "toUpper": Function(str.upper, _TEXT),
     "toLower": Function(str.lower, _TEXT),
-    "match": Function(matches, (str, str)),
-    "reReplaceAll": Function(replaced, (str, str, str)),
+    "match": Function(matches, (str, str), cost=PATTERN_COST),
+    "reReplaceAll": Function(replaced, (str, str, str), cost=PATTERN_COST, characters_per_step=1),
     "graphLink": Function(_graph_link(0), _TEXT),
     "tableLink": Function(_graph_link(1), _TEXT),
     "safeHtml": Function(lambda text: text, _TEXT),

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from rules.notify.gotemplate.errors import Fault
 from rules.notify.gotemplate.values import Function, Rendered
 
+MAX_SECONDS: Final = 9_223_372_036
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -29,7 +30,15 @@ class Duration(Rendered):
 
     @classmethod
     def of_seconds(cls, seconds: float) -> Duration:
-        """To the nearest nanosecond."""
+        """To the nearest nanosecond.
+
+        Raises
+        ------
+        Fault
+            If it is longer than 292 years, the longest that Go has.
+        """
+        if abs(seconds) > MAX_SECONDS:
+            raise Fault(f"{seconds:g} s is longer than {MAX_SECONDS:g} s, the longest duration")
         return cls(round(seconds * 1e9))
 
     @property
@@ -72,6 +81,11 @@ class Time(Rendered):
             return cls(_EPOCH + timedelta(seconds=seconds))
         except (OverflowError, ValueError):
             raise Fault(f"{seconds:g} s since the epoch is no time of the years 1 to 9999") from None
+
+    @classmethod
+    def zero(cls) -> Time:
+        """The first moment of the year 1: Go's sign for a time that is not set."""
+        return cls(datetime(1, 1, 1, tzinfo=UTC))
 
     def rendered(self) -> str:
         """As Go prints it: `2006-01-02 15:04:05.5 +0000 UTC`."""

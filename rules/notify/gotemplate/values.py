@@ -27,12 +27,15 @@ class Function:
         The class of any number of further arguments, or None where there are none.
     cost
         Steps a call takes, besides those for the length of its texts.
+    characters_per_step
+        How many characters it is given cost one more.
     """
 
     implementation: Callable[..., Value]
     accepts: tuple[type, ...] = ()
     rest: type | None = None
     cost: int = 1
+    characters_per_step: int = 64
 
 
 class WithMethods:
