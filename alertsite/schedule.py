@@ -1,4 +1,6 @@
-"""Every beat entry in one table: task, seconds between sendings. Beat only wakes; due times are in PostgreSQL."""
+"""Every beat entry in one table: task, seconds between sendings. Beat only wakes; due times are in
+PostgreSQL.
+"""
 
 from __future__ import annotations
 

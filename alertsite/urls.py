@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from alertsite.web.tenants import ApiKeyViewSet, TenantViewSet
 from alertsite.web.tokens import Docs, RefreshedToken, Schema, Token
-from rules.api import ingestion
-
-
-def answer_health(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (the interface of a view)
-    """200 while the process answers."""
-    return HttpResponse("ok\n", content_type="text/plain")
-
+from rules.api import ingestion, operations
 
 platform = SimpleRouter(use_regex_path=False)
 platform.register("tenants", TenantViewSet, basename="tenant")
@@ -31,7 +24,9 @@ api = [
 ]
 
 urlpatterns = [
-    path("healthz", answer_health),
+    path("healthz", operations.health),
+    path("readyz", operations.readiness),
+    path("metrics", operations.metrics),
     path("api/", include(api)),
     path("docs", Docs.as_view(url_name="schema")),
     path("prometheus/api/v1/", include("rules.api.prometheus")),

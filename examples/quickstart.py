@@ -15,6 +15,7 @@ from rules import RuleEvaluationConfig, create_rule_manager
 
 
 async def main() -> None:
+    """Add a rule and evaluate it."""
     # Other servers than those of `make up`: pass redis_url= and database_url=.
     manager = await create_rule_manager(config=RuleEvaluationConfig(evaluation_interval_s=15))
     await manager.add_rule(

@@ -168,7 +168,9 @@ class RuleAdmin(ModelAdmin):  # type: ignore[misc]
 class ReceiverForm(forms.ModelForm):  # type: ignore[type-arg]
     """Secrets can be set and never read; empty leaves them as they are."""
 
-    new_secrets = forms.JSONField(required=False, help_text='As JSON, e.g. {"signing_key": "…"}. Empty: as before.')
+    new_secrets = forms.JSONField(
+        required=False, help_text='As JSON, e.g. {"signing_key": "…"}. Empty: as before.'
+    )
 
     class Meta:
         model = Receiver
@@ -222,9 +224,18 @@ class AlertTransitionAdmin(ReadOnlyAdmin):
     list_filter = ["tenant", "state", "at"]
     list_select_related = ["tenant"]
     fields = [
-        "at", "alert_name", "previous", "state", "value", "rule", "rule_version", "shown_labels",
-        "shown_annotations", "shown_trace", "told",
-    ]  # fmt: skip
+        "at",
+        "alert_name",
+        "previous",
+        "state",
+        "value",
+        "rule",
+        "rule_version",
+        "shown_labels",
+        "shown_annotations",
+        "shown_trace",
+        "told",
+    ]
     readonly_fields = fields
 
     @admin.display(description="alert")
@@ -246,7 +257,9 @@ class AlertTransitionAdmin(ReadOnlyAdmin):
     @admin.display(description="who was told")
     def told(self, row: AlertTransition) -> SafeString:
         messages_ = row.messages.select_related("receiver")
-        return pretty({one.receiver.name: f"{one.status} {one.receipt or one.cause}".strip() for one in messages_})
+        return pretty(
+            {one.receiver.name: f"{one.status} {one.receipt or one.cause}".strip() for one in messages_}
+        )
 
 
 @admin.register(LedgerEntry)
@@ -260,7 +273,9 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     @admin.display(description="outcomes")
     def rules(self, row: LedgerEntry) -> SafeString:
         ids = row.layout.rule_ids if row.layout else []
-        return pretty({str(rule): word for rule, word in zip(ids, describe(bytes(row.outcomes)), strict=False)})
+        return pretty(
+            {str(rule): word for rule, word in zip(ids, describe(bytes(row.outcomes)), strict=False)}
+        )
 
 
 class DeliveryAttemptInline(TabularInline):  # type: ignore[misc]

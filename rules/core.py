@@ -1,6 +1,7 @@
 """Door: the documented names of rules, conditions and results. They hand on what lives in its proper room.
 
-A condition is a structured condition or PromQL; both are PromQL inside. A context holds current values of metrics,
+A condition is a structured condition or PromQL; both are PromQL inside. A context holds current values of
+metrics,
 for trying a rule without a store. Nothing here touches a database.
 """
 
@@ -179,9 +180,7 @@ class ConfigValidator:
     @staticmethod
     def validate(config: Mapping[str, Any]) -> dict[str, str]:
         """A reason for each field that is wrong; empty when all is well."""
-        errors = {
-            name: "unknown field" for name in config if name not in AlertRule.__dataclass_fields__
-        }
+        errors = {name: "unknown field" for name in config if name not in AlertRule.__dataclass_fields__}
         if not config.get("name"):
             errors["name"] = "a name is needed"
         if not config.get("condition"):

@@ -1,6 +1,7 @@
 """Door: `create_rule_manager` and what it gives, over the services that live workers use.
 
-The platform's settings come from the environment, so the addresses a caller names are put there before Django starts;
+The platform's settings come from the environment, so the addresses a caller names are put there before
+Django starts;
 that is why the services are loaded by name and not imported above.
 """
 
@@ -101,7 +102,9 @@ class RuleManager:
             With a reason for each field that is wrong; nothing is stored.
         """
         rule = RuleFactory.create(config)
-        written = {"expr": rule.condition} if isinstance(rule.condition, str) else {"condition": rule.condition}
+        written = (
+            {"expr": rule.condition} if isinstance(rule.condition, str) else {"condition": rule.condition}
+        )
         shared = {name: getattr(rule, name) for name in ("name", "severity", "category", *_SAME)}
         draft = import_module("rules.services.authoring").RuleDraft(**shared, **written, state=rule.status)
         add = sync_to_async(_tenant(rule.tenant_id).add)
@@ -114,10 +117,12 @@ class RuleManager:
 
     async def list_rules(self, tenant: str) -> list[AlertRule]:
         """Every rule of a tenant."""
-        return [_presented(tenant, rule) for rule in await sync_to_async(_tenant(tenant).list)()]
+        return [_presented(tenant, rule) for rule in await sync_to_async(_tenant(tenant).saved)()]
 
     async def evaluate_tenant_rules(self, tenant: str) -> list[EvaluationResult]:
-        """Evaluate every active rule of a tenant now, with states, ledger and notifications as in a live tick."""
+        """Evaluate every active rule of a tenant now, with states, ledger and notifications as in a live
+        tick.
+        """
         if self.config.collect_system_metrics:
             await self.collector.collect(tenant)
         outcomes = await sync_to_async(_tenant(tenant).evaluate)()

@@ -1,4 +1,6 @@
-"""The audit chain: each event carries the digest of the one before it, so that none can be taken out unseen."""
+"""The audit chain: each event carries the digest of the one before it, so that none can be taken out
+unseen.
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,15 @@ from alertsite.runtime.servers import (
 from alertsite.runtime.state import StateDirectory, read_secret, secret_file, server_home
 from alertsite.runtime.supervisor import Supervisor
 from alertsite.runtime.text import last_line
-from alertsite.runtime.topology import CODE, HOST, Site, application_specs, postgres_spec, valkey_spec
+from alertsite.runtime.topology import (
+    CODE,
+    HOST,
+    Site,
+    application_specs,
+    flower_spec,
+    postgres_spec,
+    valkey_spec,
+)
 from alertsite.settings.broker import broker_from_redis
 from alertsite.settings.env import Environment
 
@@ -182,9 +190,10 @@ class Cluster:
             client=self.client,
             clock=self.clock,
         )
-        specs = application_specs(site)
-        self.supervisor.start(specs)
-        await self.supervisor.wait_healthy([spec.name for spec in specs], APPLICATION_WITHIN_S)
+        # Flower asks the workers for their queues once, when it starts: they must be there to answer.
+        for specs in (application_specs(site), [flower_spec(site)]):
+            self.supervisor.start(specs)
+            await self.supervisor.wait_healthy([spec.name for spec in specs], APPLICATION_WITHIN_S)
         self.screen.say(f"web: {environment['PUBLIC_URL']}/  admin: {environment['PUBLIC_URL']}/admin/")
         self.screen.say(
             f"flower: http://{HOST}:{self.ports.flower}/  user {OPERATOR}, password in {password_file}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from typing import Final, Protocol, TextIO
 
@@ -15,7 +16,7 @@ COLOURS: Final = {
     State.STOPPING: "33",
     State.STOPPED: "90",
 }
-DETAIL_WIDTH: Final = 60
+DETAIL_COLUMN: Final = 44
 
 
 class Screen(Protocol):
@@ -71,20 +72,20 @@ class Table:
             self._stream.write(f"\x1b[{self._drawn}A\x1b[J")
 
     def _draw(self) -> None:
-        rows = table_rows(list(self._statuses.values()))
+        rows = table_rows(list(self._statuses.values()), columns=shutil.get_terminal_size().columns)
         self._stream.writelines(f"{row}\n" for row in rows)
         self._stream.flush()
         self._drawn = len(rows)
 
 
-def table_rows(statuses: Sequence[Status]) -> list[str]:
-    """The table, line by line; nothing for no processes."""
+def table_rows(statuses: Sequence[Status], *, columns: int) -> list[str]:
+    """The table, line by line, none wider than the terminal; nothing for no processes."""
     if not statuses:
         return []
     rows = [f"{'process':<12}{'state':<12}{'pid':>8}{'restarts':>10}  detail"]
     for status in statuses:
         state = f"\x1b[{COLOURS[status.state]}m{status.state:<12}\x1b[0m"
-        detail = status.detail[:DETAIL_WIDTH]
+        detail = status.detail[: max(0, columns - DETAIL_COLUMN)]
         rows.append(f"{status.name:<12}{state}{status.pid or '-':>8}{status.restarts:>10}  {detail}".rstrip())
     return rows
 

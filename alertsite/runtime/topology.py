@@ -91,8 +91,8 @@ def postgres_spec(servers: Servers, binaries: Binaries) -> ProcessSpec:
 
 
 def application_specs(site: Site) -> list[ProcessSpec]:
-    """Web, workers, beat and Flower, in the order of starting."""
-    return [web_spec(site), *(worker_spec(site, pool) for pool in POOLS), beat_spec(site), flower_spec(site)]
+    """Web, workers and beat, in the order of starting."""
+    return [web_spec(site), *(worker_spec(site, pool) for pool in POOLS), beat_spec(site)]
 
 
 def web_spec(site: Site) -> ProcessSpec:

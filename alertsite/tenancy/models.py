@@ -57,7 +57,7 @@ class Quota(models.Model):
     archive_retention_days = models.PositiveIntegerField(default=90)
     max_catch_up_ticks = models.PositiveIntegerField(
         default=120,
-        help_text="Missed ticks of one shard that are evaluated afterwards; older ones are recorded as skipped.",
+        help_text="Missed ticks of one shard that are caught up; older ones are recorded as skipped.",
     )
 
     def __str__(self) -> str:

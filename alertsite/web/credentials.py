@@ -170,7 +170,9 @@ class KeyCache:
 
 
 def key_in_header(header: str) -> str | None:
-    """The API key in an `Authorization` header: a bearer token, or the password of HTTP basic. None if neither."""
+    """The API key in an `Authorization` header: a bearer token, or the password of HTTP basic. None if
+    neither.
+    """
     kind, _, value = header.partition(" ")
     if kind.lower() == "bearer":
         return value if value.startswith(KEY_PREFIX) else None

@@ -1,4 +1,6 @@
-"""Secrets at rest: a JSON field encrypted with the first of `FIELD_ENCRYPTION_KEYS`, readable with any of them."""
+"""Secrets at rest: a JSON field encrypted with the first of `FIELD_ENCRYPTION_KEYS`, readable with any of
+them.
+"""
 
 from __future__ import annotations
 

@@ -11,4 +11,4 @@ class CursorPages(CursorPagination):
     page_size = 100
     page_size_query_param = "limit"
     max_page_size = 1000
-    ordering = "-pk"
+    ordering: str | tuple[str, ...] = "-pk"

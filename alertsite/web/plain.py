@@ -59,7 +59,8 @@ def credential_of(request: HttpRequest) -> Credential:
 def for_tenant(scope: str, present: Presenter) -> Callable[[TenantHandler], TenantHandler]:
     """Run a view for the tenant of its credential, which needs this scope; `present` answers what is refused.
 
-    The view gets the request and the grant. It is exempt from CSRF checks, since a browser sends no such header
+    The view gets the request and the grant. It is exempt from CSRF checks, since a browser sends no such
+    header
     by itself.
     """
 

@@ -48,8 +48,9 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     errors = error.detail if isinstance(error.detail, dict) else None
     detail = "the request is not valid" if errors else _text(error.detail)
     response = _response(error.status_code, str(error.default_code), detail, errors)
-    if isinstance(error, exceptions.Throttled) and error.wait is not None:
-        response["Retry-After"] = str(int(error.wait) + 1)
+    wait_s = getattr(error, "wait", None)
+    if wait_s is not None:  # a throttled request
+        response["Retry-After"] = str(int(wait_s) + 1)
     header = getattr(error, "auth_header", None)
     if header:
         response["WWW-Authenticate"] = header

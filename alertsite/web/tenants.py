@@ -26,9 +26,14 @@ class QuotaSerializer(serializers.ModelSerializer[Quota]):
     class Meta:
         model = Quota
         fields = [
-            "max_series", "max_rules", "max_samples_per_query", "lateness_s", "hot_retention_s",
-            "archive_retention_days", "max_catch_up_ticks",
-        ]  # fmt: skip
+            "max_series",
+            "max_rules",
+            "max_samples_per_query",
+            "lateness_s",
+            "hot_retention_s",
+            "archive_retention_days",
+            "max_catch_up_ticks",
+        ]
 
 
 class TenantSerializer(serializers.ModelSerializer[Tenant]):

@@ -21,6 +21,6 @@ class CredentialThrottle(ScopedRateThrottle):
 
     def get_cache_key(self, request: Request, view: Any) -> str | None:  # noqa: ARG002 (DRF's interface)
         """One count for each credential and class."""
-        known = isinstance(request.auth, Credential)
-        ident = request.auth.actor if known else self.get_ident(request)
+        credential = request.auth
+        ident = credential.actor if isinstance(credential, Credential) else self.get_ident(request)
         return self.cache_format % {"scope": self.scope, "ident": ident}

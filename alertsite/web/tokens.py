@@ -6,19 +6,19 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 
-class Token(TokenObtainPairView):  # type: ignore[misc]
+class Token(TokenObtainPairView):
     """User name and password for an access and a refresh token."""
 
     throttle_scope = "token"
 
 
-class RefreshedToken(TokenRefreshView):  # type: ignore[misc]
+class RefreshedToken(TokenRefreshView):
     """A refresh token for a new access token."""
 
     throttle_scope = "token"
 
 
-class Schema(SpectacularAPIView):  # type: ignore[misc]
+class Schema(SpectacularAPIView):
     """The OpenAPI document, for anyone: it says nothing about tenants."""
 
     throttle_scope = "read"
@@ -26,7 +26,7 @@ class Schema(SpectacularAPIView):  # type: ignore[misc]
     permission_classes = ()
 
 
-class Docs(SpectacularSwaggerView):  # type: ignore[misc]
+class Docs(SpectacularSwaggerView):
     """The OpenAPI document as a page, with assets of our own."""
 
     throttle_scope = "read"

@@ -34,7 +34,7 @@ class TenantView(APIView):
             self.tenant_scope = scope
             response = super().dispatch(request, *args, **kwargs)
             if hasattr(response, "render"):
-                response.render()  # type: ignore[attr-defined] # lazy rows are read inside the scope
+                response.render()  # lazy rows are read inside the scope
             return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

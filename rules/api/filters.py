@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from rules.models import AlertInstance, AlertTransition, OutboxMessage, Rule
 
 
-class RuleFilter(django_filters.FilterSet):
+class RuleFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
     """Rules."""
 
     class Meta:
@@ -16,7 +16,7 @@ class RuleFilter(django_filters.FilterSet):
         fields = ["group", "kind", "state", "severity", "category", "health", "name"]
 
 
-class AlertFilter(django_filters.FilterSet):
+class AlertFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
     """Active alerts. `label=name:value` may stand several times; all must match."""
 
     label = django_filters.CharFilter(method="with_labels", label="label name and value, as name:value")
@@ -35,7 +35,7 @@ class AlertFilter(django_filters.FilterSet):
         return rows
 
 
-class TransitionFilter(django_filters.FilterSet):
+class TransitionFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
     """Transitions."""
 
     since = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
@@ -46,7 +46,7 @@ class TransitionFilter(django_filters.FilterSet):
         fields = ["rule", "state", "previous"]
 
 
-class MessageFilter(django_filters.FilterSet):
+class MessageFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
     """Messages of the outbox."""
 
     class Meta:

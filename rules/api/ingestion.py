@@ -1,6 +1,7 @@
 """Where samples come in: Prometheus remote write and JSON lines.
 
-Senders retry what answers 429 or 5xx and drop what answers 4xx, so samples that can never be stored answer 400.
+Senders retry what answers 429 or 5xx and drop what answers 4xx, so samples that can never be stored answer
+400.
 """
 
 from __future__ import annotations

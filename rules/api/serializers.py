@@ -80,10 +80,29 @@ class RuleSerializer(serializers.ModelSerializer[Rule]):
     class Meta:
         model = Rule
         fields = [
-            "id", "group", "position", "kind", "name", "expr", "condition", "recovery_expr",
-            "keep_firing_for", "severity", "category", "labels", "annotations", "no_data_policy",
-            "error_policy", "alert_limit", "state", "version", "health", "last_error", "truncated", "updated_at",
-        ]  # fmt: skip
+            "id",
+            "group",
+            "position",
+            "kind",
+            "name",
+            "expr",
+            "condition",
+            "recovery_expr",
+            "keep_firing_for",
+            "severity",
+            "category",
+            "labels",
+            "annotations",
+            "no_data_policy",
+            "error_policy",
+            "alert_limit",
+            "state",
+            "version",
+            "health",
+            "last_error",
+            "truncated",
+            "updated_at",
+        ]
         read_only_fields = ["id", "version", "health", "last_error", "truncated", "updated_at"]
 
     def get_fields(self) -> dict[str, Any]:
@@ -92,7 +111,8 @@ class RuleSerializer(serializers.ModelSerializer[Rule]):
         fields["for"] = DurationField(source="hold_for_s", required=False)
         grant = getattr(self.context.get("view"), "grant", None)
         if grant is not None:
-            fields["group"].queryset = RuleGroup.objects.for_tenant(grant.tenant_id)
+            rows = RuleGroup.objects.for_tenant(grant.tenant_id)
+            fields["group"] = serializers.PrimaryKeyRelatedField(queryset=rows)
         return fields
 
     def draft(self, before: RuleDraft | None) -> RuleDraft:
@@ -122,8 +142,16 @@ class AlertSerializer(serializers.ModelSerializer[AlertInstance]):
     class Meta:
         model = AlertInstance
         fields = [
-            "id", "rule", "state", "labels", "annotations", "value", "active_since", "fired_at", "keep_firing_since",
-        ]  # fmt: skip
+            "id",
+            "rule",
+            "state",
+            "labels",
+            "annotations",
+            "value",
+            "active_since",
+            "fired_at",
+            "keep_firing_since",
+        ]
 
 
 class TransitionSerializer(serializers.ModelSerializer[AlertTransition]):
@@ -134,8 +162,18 @@ class TransitionSerializer(serializers.ModelSerializer[AlertTransition]):
     class Meta:
         model = AlertTransition
         fields = [
-            "id", "alert", "rule", "rule_version", "previous", "state", "at", "labels", "annotations", "value", "trace",
-        ]  # fmt: skip
+            "id",
+            "alert",
+            "rule",
+            "rule_version",
+            "previous",
+            "state",
+            "at",
+            "labels",
+            "annotations",
+            "value",
+            "trace",
+        ]
 
 
 class ReceiverSerializer(serializers.ModelSerializer[Receiver]):
@@ -168,9 +206,20 @@ class MessageSerializer(serializers.ModelSerializer[OutboxMessage]):
     class Meta:
         model = OutboxMessage
         fields = [
-            "id", "receiver", "alert", "state", "status", "cause", "idempotency_key", "created_at",
-            "next_attempt_at", "attempts", "delivered_at", "receipt", "history",
-        ]  # fmt: skip
+            "id",
+            "receiver",
+            "alert",
+            "state",
+            "status",
+            "cause",
+            "idempotency_key",
+            "created_at",
+            "next_attempt_at",
+            "attempts",
+            "delivered_at",
+            "receipt",
+            "history",
+        ]
 
 
 class TickSerializer(serializers.ModelSerializer[LedgerEntry]):
@@ -181,9 +230,17 @@ class TickSerializer(serializers.ModelSerializer[LedgerEntry]):
     class Meta:
         model = LedgerEntry
         fields = [
-            "shard", "due_at", "started_at", "finished_at", "data_as_of", "caught_up", "skipped_reason", "errors",
-            "transition_count", "rules",
-        ]  # fmt: skip
+            "shard",
+            "due_at",
+            "started_at",
+            "finished_at",
+            "data_as_of",
+            "caught_up",
+            "skipped_reason",
+            "errors",
+            "transition_count",
+            "rules",
+        ]
 
     def get_rules(self, entry: LedgerEntry) -> dict[str, str]:
         """Outcome of each rule, in words."""

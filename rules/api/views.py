@@ -63,6 +63,8 @@ class TenantViewSet(TenantView, GenericViewSet):  # type: ignore[type-arg]
     """Base of the resources: rows of the request's tenant, found by id."""
 
     lookup_value_converter = "uuid"
+    nothing: QuerySet[Any]
+    """No rows of the resource: tells the OpenAPI document which model it is."""
 
     @property
     def author(self) -> Author:
@@ -76,7 +78,7 @@ class TenantViewSet(TenantView, GenericViewSet):  # type: ignore[type-arg]
     def get_queryset(self) -> QuerySet[Any]:
         """Rows of the tenant; nothing while the OpenAPI document is made."""
         if getattr(self, "swagger_fake_view", False):
-            return self.queryset  # type: ignore[return-value]
+            return self.nothing
         return self.rows()
 
 
@@ -90,7 +92,7 @@ class RuleGroupViewSet(
 ):
     """Rule groups."""
 
-    queryset = RuleGroup.across_tenants.none()
+    nothing = RuleGroup.across_tenants.none()
     serializer_class = serializers.RuleGroupSerializer
     pagination_class = ByName
 
@@ -122,7 +124,7 @@ class RuleViewSet(
 ):
     """Rules. Each save is a version."""
 
-    queryset = Rule.across_tenants.none()
+    nothing = Rule.across_tenants.none()
     serializer_class = serializers.RuleSerializer
     filterset_class = RuleFilter
     pagination_class = ByPosition
@@ -173,7 +175,7 @@ class RuleViewSet(
 class AlertViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):
     """Active alerts; one that has resolved is still found by its id."""
 
-    queryset = AlertInstance.across_tenants.none()
+    nothing = AlertInstance.across_tenants.none()
     serializer_class = serializers.AlertSerializer
     filterset_class = AlertFilter
     pagination_class = NewestActive
@@ -220,7 +222,7 @@ class AlertViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewS
 class TransitionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):
     """History of every alert."""
 
-    queryset = AlertTransition.across_tenants.none()
+    nothing = AlertTransition.across_tenants.none()
     serializer_class = serializers.TransitionSerializer
     filterset_class = TransitionFilter
     pagination_class = NewestChange
@@ -239,7 +241,7 @@ class ReceiverViewSet(
 ):
     """Receivers."""
 
-    queryset = Receiver.across_tenants.none()
+    nothing = Receiver.across_tenants.none()
     serializer_class = serializers.ReceiverSerializer
     pagination_class = ByName
 
@@ -264,7 +266,7 @@ class ReceiverViewSet(
 class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):
     """The outbox: every notification, with each attempt."""
 
-    queryset = OutboxMessage.across_tenants.none()
+    nothing = OutboxMessage.across_tenants.none()
     serializer_class = serializers.MessageSerializer
     filterset_class = MessageFilter
     pagination_class = NewestMessage
@@ -276,8 +278,6 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantVi
 
 class DeadLetterViewSet(DeliveryViewSet):
     """Notifications that were given up."""
-
-    filterset_class = None
 
     def rows(self) -> QuerySet[OutboxMessage]:
         return super().rows().filter(status=OutboxMessage.Status.DEAD)
@@ -292,7 +292,7 @@ class DeadLetterViewSet(DeliveryViewSet):
 class LedgerViewSet(mixins.ListModelMixin, TenantViewSet):
     """What became of each tick of each shard."""
 
-    queryset = LedgerEntry.across_tenants.none()
+    nothing = LedgerEntry.across_tenants.none()
     serializer_class = serializers.TickSerializer
     pagination_class = NewestTick
 

@@ -1,6 +1,7 @@
 """Measuring passes: claim, read, evaluate, write, over the path that live workers take.
 
-Time is made up: the clock moves one interval a pass, so that a pass begins as soon as the one before it ended.
+Time is made up: the clock moves one interval a pass, so that a pass begins as soon as the one before it
+ended.
 Writing the samples of a tick is ingestion and is not counted.
 """
 

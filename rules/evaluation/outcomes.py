@@ -28,7 +28,9 @@ Outcomes = npt.NDArray[np.uint8]
 
 
 def describe(packed: bytes) -> Iterable[str]:
-    """In words, for screens: `ok`, `error`, `no_data`, `skipped`, then `truncated` and `caught_up` where set."""
+    """In words, for screens: `ok`, `error`, `no_data`, `skipped`, then `truncated` and `caught_up` where
+    set.
+    """
     for byte in packed:
         words = [Outcome(byte & KIND_BITS).name.lower()]
         words += ["truncated"] if byte & TRUNCATED else []

@@ -123,7 +123,9 @@ def _groups(specs: Sequence[RuleSpec]) -> Iterable[list[int]]:
 
 
 def _depth(rule_plan: Plan, written: dict[str, int]) -> int:
-    """The level at which everything the plan reads is complete; a selector without a name may read anything."""
+    """The level at which everything the plan reads is complete; a selector without a name may read
+    anything.
+    """
     names = rule_plan.metric_names
     reads = written.keys() if _reads_anything(rule_plan) else names & written.keys()
     return max((written[name] for name in reads), default=0)

@@ -51,7 +51,9 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class ActiveAlerts:
-    """Alerts that are pending or firing. Shape (a,) each; `fired_at_ms` and `keep_firing_since_ms` may be NEVER."""
+    """Alerts that are pending or firing. Shape (a,) each; `fired_at_ms` and `keep_firing_since_ms` may be
+    NEVER.
+    """
 
     rule: Ints
     fingerprint: Ints
@@ -80,7 +82,9 @@ class ActiveAlerts:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Elements for which a rule's condition holds now. Shape (h,) each; no (rule, fingerprint) stands twice."""
+    """Elements for which a rule's condition holds now. Shape (h,) each; no (rule, fingerprint) stands
+    twice.
+    """
 
     rule: Ints
     fingerprint: Ints
@@ -99,7 +103,9 @@ class Exceptions:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One alert that changed state. `origin` is its position before the tick, `element` in what holds; or -1."""
+    """One alert that changed state. `origin` is its position before the tick, `element` in what holds; or
+    -1.
+    """
 
     rule: int
     previous: State
@@ -169,7 +175,9 @@ def advance(
 
 
 def identity_keys(rule: Ints, fingerprint: Ints) -> Ints:
-    """One 64-bit key for each (rule, fingerprint), shape (n,). As safe from collisions as the fingerprint itself."""
+    """One 64-bit key for each (rule, fingerprint), shape (n,). As safe from collisions as the fingerprint
+    itself.
+    """
     mixed = rule.astype(np.uint64) * _RULE_FACTOR ^ fingerprint.astype(np.uint64) * _PRINT_FACTOR
     return mixed.view(np.int64)
 

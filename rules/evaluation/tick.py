@@ -13,7 +13,7 @@ import numpy as np
 
 from alertsite.core.errors import PlatformError
 from alertsite.core.labels import METRIC_NAME, LabelSet, fingerprint, label_set
-from alertsite.core.samples import Bools, Floats, Ints
+from alertsite.core.samples import Floats, Ints
 from rules.evaluation.elements import Elements, concatenate
 from rules.evaluation.outcomes import KIND_BITS, TRUNCATED, Outcome, Outcomes
 from rules.evaluation.program import Level, PlannedRules, RuleSpec, ShardProgram
@@ -144,7 +144,9 @@ def run_tick(
 
 
 class _LevelRun:
-    """One level within one tick. Steps: evaluate, record, apply policies and recoveries, move states, publish."""
+    """One level within one tick. Steps: evaluate, record, apply policies and recoveries, move states,
+    publish.
+    """
 
     def __init__(
         self, program: ShardProgram, level: Level, tick: Tick, around: Surroundings, *, first: bool
@@ -242,7 +244,9 @@ class _LevelRun:
         return elements
 
     def _exceptions(self) -> Exceptions:
-        """Rules outside the level stay as they are; those in error or without data do what their policy says."""
+        """Rules outside the level stay as they are; those in error or without data do what their policy
+        says.
+        """
         frozen = ~self._members
         sustained = np.zeros(len(self._program), np.bool_)
         for rule, policy, _ in self._unusual():
@@ -275,7 +279,9 @@ class _LevelRun:
         tick.alerts = step.alerts
 
     def _labels(self, elements: Elements, element: int) -> LabelSet:
-        """Labels of a new alert: the result's without its name, the rule's own expanded, and the alert's name."""
+        """Labels of a new alert: the result's without its name, the rule's own expanded, and the alert's
+        name.
+        """
         rule = int(elements.rule[element])
         spec = self._program.specs[rule]
         labels = {name: value for name, value in elements.label(element) if name != METRIC_NAME}

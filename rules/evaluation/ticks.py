@@ -33,7 +33,9 @@ class DueTicks:
 
 
 def due_ticks(timetable: Timetable, *, next_due_ms: int, now_ms: int, max_catch_up: int) -> DueTicks:
-    """Split what is due into ticks to evaluate, at most `max_catch_up` late ones and the newest, and older ones."""
+    """Split what is due into ticks to evaluate, at most `max_catch_up` late ones and the newest, and older
+    ones.
+    """
     step = timetable.interval_ms
     ticks = range(next_due_ms, now_ms + 1, step)
     keep = max_catch_up + 1

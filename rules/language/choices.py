@@ -10,7 +10,7 @@ import xxhash
 
 from alertsite.core.labels import LabelSet
 from alertsite.core.samples import Bools, Floats, Ints
-from rules.language.aggregates import Groups, group_labels, grouped
+from rules.language.aggregates import Groups, grouped
 from rules.language.format import format_value
 from rules.language.frames import Run, Vector
 from rules.language.rows import Rows
@@ -102,19 +102,27 @@ def _prometheus_hash(labels: LabelSet) -> int:
 
 def count_values(operation: Aggregate, vector: Vector, label: str) -> Vector:
     """How many elements of each group have each value, which becomes a label."""
-    keep = group_labels(
-        operation.grouping if operation.without else (*operation.grouping, label), without=operation.without
-    )
-    label_sets = vector.rows.label_sets
-    steps = vector.present.shape[1]
-    found: dict[tuple[int, LabelSet], list[int]] = {}
-    for row, step in zip(*(axis.tolist() for axis in np.nonzero(vector.present)), strict=True):
-        others = [pair for pair in label_sets[row] if pair[0] != label]
-        labels = tuple(sorted([*others, (label, format_value(float(vector.values[row, step])))]))
-        key = (int(vector.rows.owners[row]), keep(labels))
-        found.setdefault(key, [0] * steps)[step] += 1
-    counts = np.array(list(found.values()), np.float64).reshape(len(found), steps)
-    owners = np.array([owner for owner, _ in found], np.int64)
-    made = [labels for _, labels in found]
-    rows = Rows(owners, lambda: made, distinct=True)
-    return Vector(rows, counts, counts > 0)
+    grouping = (*operation.grouping, label) if operation.without else _left_out(operation.grouping, label)
+    groups = grouped(vector.rows, grouping, without=operation.without)
+    row, step = np.nonzero(vector.present)
+    values, of_value = np.unique(vector.values[row, step], return_inverse=True)
+    found, of_found = np.unique(groups.of_row[row] * len(values) + of_value, return_inverse=True)
+    # `without` may name the label itself: then all values of a group are counted together.
+    shown = not (operation.without and label in operation.grouping)
+    made: dict[tuple[int, LabelSet], int] = {}
+    places = np.empty(len(found), np.int64)
+    of_group, which = np.divmod(found, max(len(values), 1))
+    for position, (group, value) in enumerate(zip(of_group.tolist(), which.tolist(), strict=True)):
+        labels = groups.rows.label_sets[group]
+        if shown:
+            labels = tuple(sorted([*labels, (label, format_value(float(values[value])))]))
+        places[position] = made.setdefault((int(groups.rows.owners[group]), labels), len(made))
+    counts = np.zeros((len(made), vector.present.shape[1]))
+    np.add.at(counts, (places[of_found], step), 1.0)
+    label_sets = [labels for _, labels in made]
+    owners = np.array([owner for owner, _ in made], np.int64)
+    return Vector(Rows(owners, lambda: label_sets, distinct=True), counts, counts > 0)
+
+
+def _left_out(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return tuple(other for other in names if other != name)

@@ -1,7 +1,8 @@
 """Structured conditions of the API, compiled to PromQL.
 
 In: JSON such as `{"type": "threshold", "metric_path": "current_metrics.cpu_usage", "operator": ">",
-"threshold": 80.0}`. Out: an expression and, with a recovery threshold, the expression that keeps a firing alert
+"threshold": 80.0}`. Out: an expression and, with a recovery threshold, the expression that keeps a firing
+alert
 firing. Refused: unknown types, operators and fields, a metric path that is no metric, a recovery threshold on
 the wrong side.
 """
@@ -144,7 +145,7 @@ class RateOfChange(_OnMetric):
         return Compiled(f"{function}({self.selector()}[{window}]) {self.operator} {_number(self.threshold)}")
 
 
-class All(_Condition):
+class AllOf(_Condition):
     """Every part holds for the same labels."""
 
     type: Literal["all"]
@@ -155,7 +156,7 @@ class All(_Condition):
         return Compiled(_joined("and", self.conditions))
 
 
-class Any_(_Condition):
+class AnyOf(_Condition):
     """At least one part holds."""
 
     type: Literal["any"]
@@ -188,10 +189,10 @@ class Not(_Condition):
 
 
 Condition: TypeAlias = Annotated[
-    Threshold | Range | Absence | RateOfChange | All | Any_ | Not, Field(discriminator="type")
+    Threshold | Range | Absence | RateOfChange | AllOf | AnyOf | Not, Field(discriminator="type")
 ]
 
-for _model in (All, Any_, Not):
+for _model in (AllOf, AnyOf, Not):
     _model.model_rebuild()
 
 _ADAPTER: TypeAdapter[Condition] = TypeAdapter(Condition)

@@ -148,9 +148,9 @@ def _prepared(
     plan: Plan, reader: SeriesReader, query: QueryRange, limits: EvaluationLimits
 ) -> tuple[Evaluator, Ints]:
     """An evaluator with the samples that the plan needs at the query's steps."""
+    if query.steps > limits.max_samples:
+        raise QueryTooExpensive(what="steps", wanted=query.steps, limit=limits.max_samples)
     times_ms = query.times()
-    if len(times_ms) > limits.max_samples:
-        raise QueryTooExpensive(what="steps", wanted=len(times_ms), limit=limits.max_samples)
     binding = bind([[matchers] for matchers in plan.selectors], 1, reader, limits.max_series)
     for error in binding.failures.values():
         raise error

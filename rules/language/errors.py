@@ -30,6 +30,15 @@ class EvaluationError(PlatformError):
     code = "query.execution"
 
 
+class EvaluationFault(EvaluationError):
+    """The evaluator itself failed; the log says how."""
+
+    code = "query.fault"
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(f"evaluation failed unexpectedly ({type(cause).__name__}); the cause is logged")
+
+
 class QueryTooExpensive(EvaluationError):
     """The expression would read or make more than the tenant may."""
 

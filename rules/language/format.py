@@ -74,6 +74,11 @@ def _strength(expr: Expr) -> int:
     return UNARY_PRECEDENCE if isinstance(expr, Number) and math.isinf(expr.value) else _ATOM
 
 
+def _begins_with_sign(expr: Expr) -> bool:
+    """Whether it is a signed operand: on the right of an operator that cannot be misread."""
+    return isinstance(expr, Negation | Number) and _strength(expr) == UNARY_PRECEDENCE
+
+
 def _inside(expr: Expr, weakest: int) -> str:
     text = format_expr(expr)
     return text if _strength(expr) >= weakest else f"({text})"
@@ -99,6 +104,8 @@ def _format_binary(expr: Binary) -> str:
     to_the_right = expr.op == "^"
     left = _inside(expr.left, strength + 1 if to_the_right else strength)
     right = _inside(expr.right, strength if to_the_right else strength + 1)
+    if _begins_with_sign(expr.right):
+        right = format_expr(expr.right)
     words = [left, expr.op]
     if expr.return_bool:
         words.append("bool")
@@ -114,6 +121,8 @@ def _format_matching(matching: Matching) -> list[str]:
     if matching.many:
         # The parentheses stay: without them a parenthesised right side would read as the list.
         words.append(f"group_{matching.many} ({_format_names(matching.include)})")
+    if matching.fill_left is not None and matching.fill_left == matching.fill_right:
+        return [*words, f"fill ({format_number(matching.fill_left)})"]
     for side, value in (("left", matching.fill_left), ("right", matching.fill_right)):
         if value is not None:
             words.append(f"fill_{side} ({format_number(value)})")

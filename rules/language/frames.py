@@ -6,8 +6,8 @@ of all rules, windows a row a series; a single query is a batch of one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +18,8 @@ from alertsite.core.samples import Bools, Floats, Ints
 from rules.language.errors import EvaluationError, QueryTimeout
 from rules.language.rows import Rows
 
+_CELLS_AT_ONCE = 1 << 20
+"""Windows that a function handles in one go: its intermediate arrays are 8 MB each."""
 SAME_LABELS = "vector cannot contain metrics with the same labelset"
 
 
@@ -48,6 +50,11 @@ class QueryRange:
     start_ms: int
     end_ms: int
     step_ms: int = 0
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are."""
+        return (self.end_ms - self.start_ms) // self.step_ms + 1 if self.step_ms else 1
 
     def times(self) -> Ints:
         """Shape (t,). The steps."""
@@ -122,6 +129,20 @@ class Windows:
     def counts(self) -> Ints:
         """Shape (n, t). Samples in each window."""
         return self.high - self.low
+
+    def parts(self) -> Iterator[Windows]:
+        """The same windows, a part of the rows at a time, so that intermediate arrays stay small."""
+        at_once = max(1, _CELLS_AT_ONCE // max(1, self.low.shape[1]))
+        if len(self.low) <= at_once:
+            yield self
+            return
+        for start in range(0, len(self.low), at_once):
+            part = slice(start, start + at_once)
+            rows = self.samples.rows.taken(np.arange(*part.indices(len(self.low))))
+            samples = replace(
+                self.samples, rows=rows, starts=self.samples.starts[part], stops=self.samples.stops[part]
+            )
+            yield replace(self, samples=samples, low=self.low[part], high=self.high[part])
 
 
 @dataclass(slots=True)

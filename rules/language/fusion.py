@@ -13,15 +13,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from alertsite.core.errors import PlatformError
-from alertsite.core.labels import LabelSet, Matcher, fingerprint, without_name
+from alertsite.core.labels import LabelSet, fingerprint, without_name
 from alertsite.core.samples import Bools, Floats, Ints
-from rules.language.binding import Binding, Change, bind, rebind, touched_rules
-from rules.language.errors import EvaluationError, QueryTooExpensive
-from rules.language.evaluate import Evaluator
-from rules.language.frames import EvaluationLimits, QueryRange, Run, Samples, Vector, settled
+from rules.language.batch import Batch, Outcome, Source
+from rules.language.binding import Change
+from rules.language.frames import EvaluationLimits, QueryRange, Samples
 from rules.language.plan import Plan, Shape
-from rules.language.reading import Clock, Demand, Layout, demands
-from rules.language.rows import Rows, concatenated, one_row_a_rule
+from rules.language.reading import Demand, Layout
+from rules.language.rows import Rows
 from rules.series.protocols import SeriesReader
 
 DEFAULT_LIMITS = EvaluationLimits()
@@ -72,10 +71,10 @@ class ShardPlan:
             by_shape.setdefault(plan.shape, []).append(rule)
         self._count = len(plans)
         self._batches = [
-            _Batch(shape, np.array(rules, np.int64), [plans[rule] for rule in rules])
+            Batch(shape, np.array(rules, np.int64), [plans[rule] for rule in rules])
             for shape, rules in by_shape.items()
         ]
-        self._source = _Source()
+        self._source = Source()
         self._generation: int | None = None
         self._numbers: Ints | None = None
         self._layout: Layout | None = None
@@ -87,7 +86,7 @@ class ShardPlan:
         """All rules at one time, with one read of the store."""
         self._bind(reader, limits)
         query = QueryRange(at_ms, at_ms)
-        needed = [batch.demands(Clock(query, limits)) for batch in self._batches]
+        needed = [batch.demands(query, limits) for batch in self._batches]
         samples = self._read(reader, needed, at_ms)
         outcomes = [
             batch.evaluate(part, query, limits) for batch, part in zip(self._batches, samples, strict=True)
@@ -110,7 +109,7 @@ class ShardPlan:
         self._generation, self._numbers = generation, numbers
 
     def _read(self, reader: SeriesReader, needed: list[list[Demand]], at_ms: int) -> list[list[Samples]]:
-        key = [(d.start_ms - at_ms, d.end_ms - at_ms, d.whole) for batch in needed for d in batch]
+        key = [[(d.start_ms - at_ms, d.end_ms - at_ms, d.whole) for d in part] for part in needed]
         requests = [
             request
             for batch, part in zip(self._batches, needed, strict=True)
@@ -119,147 +118,10 @@ class ShardPlan:
         if self._layout is None or key != self._layout_key:
             self._layout, self._layout_key = Layout(requests, at_ms), key
         found = iter(self._layout.read(reader, requests))
-        return [[next(found) for _ in batch.binding.numbers] for batch in self._batches]
+        return [[next(found) for _ in part] for part in needed]
 
 
-class _Source:
-    """The reader of the current tick: rows that live longer than a tick ask it for their labels."""
-
-    reader: SeriesReader
-
-    def select(self, matchers: Sequence[Matcher]) -> Ints:
-        """As the reader."""
-        return self.reader.select(matchers)
-
-    def labels(self, numbers: Ints) -> Sequence[LabelSet]:
-        """As the reader."""
-        return self.reader.labels(numbers)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What one batch gave: the rows that hold, whose they are, and what is known of each rule."""
-
-    rules: Ints
-    rows: Rows
-    holding: Ints
-    values: Floats
-    run: Run
-
-
-class _Batch:
-    """Rules of one shape."""
-
-    def __init__(self, shape: Shape, rules: Ints, plans: Sequence[Plan]) -> None:
-        self._shape = shape
-        self._rules = rules
-        self._numbers = np.array([plan.numbers for plan in plans], np.float64)
-        slots = len(plans[0].selectors)
-        self._selectors = [[plan.selectors[slot] for plan in plans] for slot in range(slots)]
-        self.binding = Binding([], [], one_row_a_rule(len(plans)))
-
-    def bind(self, source: _Source, change: Change | None, limits: EvaluationLimits) -> bool:
-        """Resolve the selectors that the change touches, or all of them. False if none had to be."""
-        if change is None:
-            self.binding = bind(self._selectors, len(self._numbers), source, limits.max_series)
-            return True
-        touched = touched_rules(self.binding, self._selectors, change)
-        if touched:
-            self.binding = rebind(self.binding, self._selectors, touched, source, limits.max_series)
-        return bool(touched)
-
-    def demands(self, clock: Clock) -> list[Demand]:
-        """What the batch needs from the store at this tick."""
-        return list(demands(self._shape.root, clock.query.times(), clock))
-
-    def evaluate(self, samples: list[Samples], query: QueryRange, limits: EvaluationLimits) -> _Outcome:
-        """All rules of the batch; one by one if together they are too much."""
-        run = Run(self._numbers, self._selectors, samples, self.binding.singles, query, limits)
-        run.failures.update(self.binding.failures)
-        self._refuse_large_reads(run)
-        try:
-            return self._together(run)
-        except PlatformError as error:
-            if run.size == 1:
-                run.fail(0, error)
-                return _Outcome(self._rules, one_row_a_rule(0), *_nothing(), run)
-        return self._apart(run)
-
-    def _refuse_large_reads(self, run: Run) -> None:
-        read = np.zeros(run.size, np.int64)
-        for part in run.slots:
-            read += np.bincount(part.rows.owners, part.stops - part.starts, run.size).astype(np.int64)
-        for owner in np.flatnonzero(read > run.limits.max_samples).tolist():
-            run.fail(
-                owner,
-                QueryTooExpensive(what="samples", wanted=int(read[owner]), limit=run.limits.max_samples),
-            )
-
-    def _together(self, run: Run) -> _Outcome:
-        evaluator, times_ms, root = Evaluator(run), run.query.times(), self._shape.root
-        with np.errstate(all="ignore"):
-            if self._shape.kind == "vector":
-                vector = settled(evaluator.vector(root, times_ms), run, final=True)
-            elif self._shape.kind == "scalar":
-                values = evaluator.scalar(root, times_ms)
-                vector = Vector(run.singles, values, np.ones(values.shape, np.bool_))
-            else:
-                raise EvaluationError(f"a rule takes an instant vector or a scalar, not a {self._shape.kind}")
-        holding = np.flatnonzero(vector.present[:, 0])
-        if run.failures:
-            failed = np.fromiter(run.failures, np.int64)
-            holding = holding[~np.isin(vector.rows.owners[holding], failed)]
-        return _Outcome(self._rules, vector.rows, holding, vector.values[holding, 0], run)
-
-    def _apart(self, run: Run) -> _Outcome:
-        """Each rule by itself, so that one that is too large fails alone."""
-        values, parts = [], []
-        for owner in range(run.size):
-            alone = _alone(run, owner)
-            if owner in run.failures:
-                continue
-            try:
-                outcome = self._together(alone)
-            except PlatformError as error:
-                run.fail(owner, error)
-                continue
-            if alone.failures:
-                run.fail(owner, alone.failures[0])
-            run.samples_read[owner], run.had_data[owner] = alone.samples_read[0], alone.had_data[0]
-            taken = outcome.rows.taken(outcome.holding)
-            taken.owners = np.full(len(taken), owner)
-            parts.append(taken)
-            values.append(outcome.values)
-        rows = concatenated(parts) if parts else one_row_a_rule(0)
-        return _Outcome(self._rules, rows, np.arange(len(rows)), np.concatenate([*values, np.empty(0)]), run)
-
-
-def _nothing() -> tuple[Ints, Floats]:
-    return np.empty(0, np.int64), np.empty(0)
-
-
-def _alone(run: Run, owner: int) -> Run:
-    """The run of one rule of a batch."""
-    slots = []
-    for samples in run.slots:
-        mine = np.flatnonzero(samples.rows.owners == owner)
-        rows = samples.rows.taken(mine)
-        rows.owners = np.zeros(len(mine), np.int64)
-        slots.append(
-            Samples(rows, samples.starts[mine], samples.stops[mine], samples.times_ms, samples.values)
-        )
-    numbers = run.numbers[owner : owner + 1]
-    return Run(
-        numbers,
-        [[of_slot[owner]] for of_slot in run.selectors],
-        slots,
-        one_row_a_rule(1),
-        run.query,
-        run.limits,
-    )
-
-
-def _gathered(outcomes: Sequence[_Outcome], count: int) -> ShardResult:
+def _gathered(outcomes: Sequence[Outcome], count: int) -> ShardResult:
     """The outcomes of all batches as one result, in order of rules."""
     had_data, samples_read = np.zeros(count, np.bool_), np.zeros(count, np.int64)
     errors: dict[int, PlatformError] = {}

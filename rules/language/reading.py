@@ -14,6 +14,7 @@ import numpy as np
 
 from alertsite.core.samples import Columns, Ints, is_stale
 from rules.language.durations import resolve
+from rules.language.errors import QueryTooExpensive
 from rules.language.frames import EvaluationLimits, QueryRange, Samples
 from rules.language.rows import Rows
 from rules.language.syntax import AtModifier, Call, Duration, Expr, RangeSelector, Slot, Subquery, children
@@ -66,6 +67,9 @@ class Clock:
         if subquery.step is not None:
             step = self.duration_ms(subquery.step, positive=True)
         first = (int(ends[0]) - window) // step * step + step
+        count = (int(ends[-1]) - first) // step + 1
+        if count > self.limits.max_samples:
+            raise QueryTooExpensive(what="steps", wanted=count, limit=self.limits.max_samples)
         return np.arange(first, int(ends[-1]) + 1, step, dtype=np.int64)
 
 

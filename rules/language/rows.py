@@ -140,17 +140,18 @@ class Rows:
         return self.memo(("equals", final), lambda: self._find_equals(final=final))
 
     def _find_equals(self, *, final: bool) -> tuple[Ints, Rows] | None:
-        seen: dict[tuple[int, LabelSet], int] = {}
+        # Rows that will lose their name and rows that keep it are told apart until the name is gone.
         label_sets = [self.final_labels(row) for row in range(len(self))] if final else self.label_sets
-        groups = [
-            seen.setdefault(key, len(seen)) for key in zip(self.owners.tolist(), label_sets, strict=True)
-        ]
+        drops = np.zeros(len(self), np.bool_) if final else self.drops
+        seen: dict[tuple[int, LabelSet, bool], int] = {}
+        keys = zip(self.owners.tolist(), label_sets, drops.tolist(), strict=True)
+        groups = [seen.setdefault(key, len(seen)) for key in keys]
         if len(seen) == len(groups):
             return None
         numbers = np.array(groups, np.int64)
         _, first = np.unique(numbers, return_index=True)
         merged = self.taken(first)
-        merged.distinct = True
+        merged.distinct = len(np.unique(drops)) == 1
         return numbers, merged
 
 

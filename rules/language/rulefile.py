@@ -1,7 +1,9 @@
 """Prometheus rule files, read with positions.
 
-In: YAML text of one file (`groups:` or a Kubernetes PrometheusRule object). Out: groups of rules as they stand
-there, each with the line it begins at. Refused, with line and reason: YAML that does not parse, unknown fields,
+In: YAML text of one file (`groups:` or a Kubernetes PrometheusRule object). Out: groups of rules as they
+stand
+there, each with the line it begins at. Refused, with line and reason: YAML that does not parse, unknown
+fields,
 wrong types, missing names, a rule that is both alert and record. Expressions are not looked at here.
 """
 

@@ -13,7 +13,9 @@ from rules.models.alert import AlertTransition
 
 
 class Receiver(TenantModel):
-    """Where notifications go. What `config` and `secrets` hold depends on the kind: see rules/notify/receivers."""
+    """Where notifications go. What `config` and `secrets` hold depends on the kind: see
+    rules/notify/receivers.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=200)
@@ -77,7 +79,9 @@ class OutboxMessage(TenantModel):
 
 
 class DeliveryAttempt(TenantModel):
-    """One try to deliver one message. Stored before the message is sent, so that a lost worker leaves a trace."""
+    """One try to deliver one message. Stored before the message is sent, so that a lost worker leaves a
+    trace.
+    """
 
     message = models.ForeignKey(OutboxMessage, on_delete=models.CASCADE, related_name="history")
     number = models.PositiveIntegerField()

@@ -21,7 +21,7 @@ class Shard(TenantModel):
     interval_s = models.PositiveIntegerField()
     slot = models.PositiveIntegerField(help_text="Which of the tenant's slices with this interval.")
     phase_ms = models.PositiveIntegerField(
-        help_text="Ticks fall on multiples of the interval plus this, so that shards do not all wake together."
+        help_text="Ticks fall on multiples of the interval plus this: shards do not wake together."
     )
     content_version = models.PositiveBigIntegerField(
         default=1, help_text="Raised when a rule in it changes; plans are cached by it."

@@ -1,7 +1,8 @@
 """A guard against requests into our own network: which addresses a user's URL may reach.
 
 A name is resolved once, every address it has is checked, and the connection goes to a checked address, so
-that a second answer of the name server changes nothing.
+that
+a second answer of the name server changes nothing.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
@@ -38,7 +38,9 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof that the other side took the message, in its own words: a status, an id. Up to 500 characters."""
+    """Proof that the other side took the message, in its own words: a status, an id. At most 500
+    characters.
+    """
 
     text: str
 
@@ -78,9 +80,17 @@ class Channel(Protocol):
 class ReceiverKind(Protocol):
     """One kind of receiver: a folder under `receivers/` and a line in its registry."""
 
-    name: ClassVar[str]
-    config: ClassVar[type[BaseModel]]
-    secrets: ClassVar[type[BaseModel]]
+    @property
+    def name(self) -> str:
+        """As receivers name it in `kind`."""
+
+    @property
+    def config(self) -> type[BaseModel]:
+        """What it is configured with."""
+
+    @property
+    def secrets(self) -> type[BaseModel]:
+        """What of it is never shown."""
 
     def open(self, config: Any, secrets: Any) -> Channel:
         """A channel with validated configuration."""

@@ -1,4 +1,4 @@
-"""Moving closed blocks from the hot store to PostgreSQL, reading them back, and forgetting what is too old."""
+"""Moving closed blocks from the hot store to PostgreSQL, reading them back, forgetting what is too old."""
 
 from __future__ import annotations
 

@@ -158,7 +158,8 @@ def save_rule(group: RuleGroup, draft: RuleDraft, author: Author, *, rule: Rule 
 def replace_rules(group: RuleGroup, drafts: Sequence[RuleDraft], author: Author) -> None:
     """Make these the rules of a group, in one sweep: all stored or none.
 
-    A rule that is there under the same kind and name becomes a new version if it differs; one that is not among
+    A rule that is there under the same kind and name becomes a new version if it differs; one that is not
+    among
     the drafts is deleted; the rest are new.
     """
     compiled = [check_draft(draft) for draft in drafts]
@@ -191,7 +192,7 @@ def replace_rules(group: RuleGroup, drafts: Sequence[RuleDraft], author: Author)
 
 
 def _new_rule(group: RuleGroup, draft: RuleDraft, compiled: Mapping[str, str]) -> Rule:
-    rule = Rule(tenant_id=group.tenant_id, group=group, version=1, **(asdict(draft) | compiled))
+    rule = Rule(tenant_id=group.tenant_id, group=group, version=1, **{**asdict(draft), **compiled})
     _clean(rule)
     return rule
 

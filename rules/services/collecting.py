@@ -18,12 +18,14 @@ from rules.services.stores import hot_store
 
 @cache
 def host_collector() -> HostCollector:
-    """This process's collector: it keeps the previous reading, from which shares of time are computed."""
+    """One collector a process: it keeps the previous reading, from which shares of time are computed."""
     return HostCollector(instance=socket.gethostname(), job="node")
 
 
 def collect_host(clock: Clock) -> WriteReceipt:
-    """Read this machine and store the samples for the tenant named by `HOST_METRICS_TENANT`; nothing if none is."""
+    """Read this machine and store the samples for the tenant named by `HOST_METRICS_TENANT`; nothing if
+    none is.
+    """
     if not settings.HOST_METRICS_TENANT:
         return WriteReceipt(0)
     with platform_scope():

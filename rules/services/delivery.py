@@ -1,4 +1,6 @@
-"""Delivering the outbox: claim with a lease, send, record the receipt. At least once, never silently not."""
+"""Delivering the outbox: claim with a lease, send, record the receipt. At least once, and never silently
+not.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from random import Random, SystemRandom
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -74,7 +76,7 @@ class DeliverySummary:
 
 def claim_due_messages(*, now: datetime, limit: int = 500) -> list[MessageClaim]:
     """Take messages that are due and free, one of each receiver before anyone's second."""
-    parameters: dict[str, datetime | int] = {"now": now, "until": now + QUEUE_LEASE, "limit": limit}
+    parameters: dict[str, Any] = {"now": now, "until": now + QUEUE_LEASE, "limit": limit}
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, parameters)
         return [MessageClaim(*row) for row in cursor.fetchall()]
@@ -146,11 +148,11 @@ class _Run:
             held = OutboxMessage.across_tenants.filter(pk=message_id, fencing_token=token, status="due")
             if not held.update(leased_until=now + SEND_LEASE, attempts=F("attempts") + 1):
                 return None
-            message: OutboxMessage = held.select_related("receiver", "transition", "tenant").get()
+            message = held.select_related("receiver", "transition", "tenant").get()
             attempt: DeliveryAttempt = DeliveryAttempt.objects.create(
                 tenant_id=message.tenant_id, message=message, number=message.attempts, started_at=now
             )
-        return attempt
+            return attempt
 
     def _send(self, message: OutboxMessage) -> Receipt:
         receiver = message.receiver

@@ -1,6 +1,7 @@
 """Evaluating claimed shards: every due tick ends with a ledger row, or stays due.
 
-A pass over one shard reads what is active, evaluates, and writes the difference in one transaction that checks
+A pass over one shard reads what is active, evaluates, and writes the difference in one transaction that
+checks
 the fencing token. Whoever lost the claim meanwhile writes nothing.
 """
 
@@ -12,7 +13,6 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import numpy as np
 import redis
 import structlog
 from django.db import OperationalError, transaction
@@ -22,7 +22,6 @@ from alertsite.core.errors import PlatformError
 from alertsite.tenancy.models import Quota
 from alertsite.tenancy.scope import tenant_scope
 from rules.evaluation.outcomes import CAUGHT_UP, Outcome
-from rules.evaluation.states import ActiveAlerts
 from rules.evaluation.tick import Surroundings, Tick, run_tick
 from rules.evaluation.ticks import DueTicks, Timetable, due_ticks
 from rules.language.engine import EvaluationLimits
@@ -96,7 +95,8 @@ def _evaluate_shard(claim: Claim, clock: Clock, summary: PassSummary) -> None:
 def evaluate_tenant_now(tenant_id: UUID, clock: Clock) -> PassSummary:
     """Catch up the tenant's due ticks, then evaluate every rule once more as of this moment.
 
-    The extra tick goes through the same state machine and ledger and leaves the timetable as it is. Shards that
+    The extra tick goes through the same state machine and ledger and leaves the timetable as it is. Shards
+    that
     somebody else holds are left to them.
     """
     summary = evaluate_claims(

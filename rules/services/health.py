@@ -1,4 +1,6 @@
-"""How each rule's last evaluation went, kept on the rule; written only when it differs from the tick before."""
+"""How each rule's last evaluation went, kept on the rule; written only when it differs from the tick
+before.
+"""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def _import_group(tenant_id: UUID, found: FileGroup, author: Author, report: Imp
 
 
 def draft_from_file(rule: FileRule, group: FileGroup, position: int) -> RuleDraft:
-    """What a rule of a file says, in our terms. Group labels are the rule's where it has none of that name."""
+    """What a rule of a file says, in our terms. Group labels count where the rule has none of that name."""
     labels = {**group.labels, **rule.labels}
     return RuleDraft(
         name=rule.name,

@@ -66,7 +66,7 @@ class TenantRules:
                 raise InvalidParameter("rule_id", rule_id, f"the id of a rule of {self.slug}")
             authoring.delete_rule(rule, self._author())
 
-    def list(self) -> list[Rule]:
+    def saved(self) -> list[Rule]:
         """Every rule."""
         tenant = self._tenant()
         with tenant_scope(tenant.pk):

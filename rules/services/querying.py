@@ -85,7 +85,9 @@ class TenantQueries:
         return evaluate_range(prepared, self._reader(prepared, query, limits), query, limits)
 
     def series(self, selectors: Sequence[str], start_ms: int) -> list[LabelSet]:
-        """Label sets of all series that match any of the selectors, sorted; every series when there is none."""
+        """Label sets of all series that match any of the selectors, sorted; every series when there is
+        none.
+        """
         reader = self._reader_since(start_ms)
         wanted = [self._matchers(text) for text in selectors] or [()]
         numbers = np.unique(np.concatenate([reader.select(matchers) for matchers in wanted]))
@@ -106,7 +108,9 @@ class TenantQueries:
         )
 
     def _reader(self, prepared: Plan, query: QueryRange, limits: EvaluationLimits) -> SeriesReader:
-        """The hot store, with the archive where a selector reaches beyond it; a pinned one may reach anywhere."""
+        """The hot store, with the archive where a selector reaches beyond it; a pinned one may reach
+        anywhere.
+        """
         if any(window.pinned for window in prepared.windows):
             return self._reader_since(0)
         reach_ms = max((window.reach_ms for window in prepared.windows), default=0)

@@ -46,6 +46,7 @@ def _shard(group: RuleGroup, slot: int, *, now: datetime) -> Shard:
     interval_ms = group.interval_s * 1000
     phase_ms = phase_of(group.tenant_id, slot, interval_ms=interval_ms)
     first_ms = Timetable(interval_ms, phase_ms).first_after(from_datetime(now))
+    shard: Shard
     shard, _ = Shard.across_tenants.get_or_create(
         tenant_id=group.tenant_id,
         interval_s=group.interval_s,

@@ -19,7 +19,8 @@ from rules.series.limits import SeriesLimits
 
 MAX_OPEN_STORES: Final = 256
 QUOTA_KEPT_S: Final = 5
-"""How long a changed quota may go unnoticed: a writer at full speed must not ask for it with every request."""
+"""How long a changed quota may go unnoticed: a writer at full speed must not ask for it with every request.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ _lock = Lock()
 
 @cache
 def redis_client() -> redis.Redis:
-    """This process's connection pool to Redis."""
+    """Redis, by one connection pool a process."""
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=10, socket_connect_timeout=5)
 
 

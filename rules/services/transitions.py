@@ -133,7 +133,7 @@ def _write_alerts(
 
 def _write_keep_firing(shard: Shard, before: ActiveRows, tick: Tick) -> None:
     """Alerts whose condition ended, or came back, while `keep_firing_for` holds them."""
-    kept = np.flatnonzero(np.isin(tick.origin, tick.touched)) if len(tick.touched) else []
+    kept = np.flatnonzero(np.isin(tick.origin, tick.touched)).tolist()
     rows = [
         AlertInstance(
             id=before.ids[int(tick.origin[position])],
@@ -233,7 +233,9 @@ def owe_messages(history: Sequence[AlertTransition]) -> int:
 
 
 def retire_alerts(rule: Rule, *, now: datetime) -> int:
-    """End every alert of a rule that is evaluated no more; the firing ones resolve and are told. Messages owed."""
+    """End every alert of a rule that is evaluated no more; the firing ones resolve and are told. Messages
+    owed.
+    """
     alerts = list(AlertInstance.objects.for_tenant(rule.tenant_id).filter(rule=rule))
     history = [_retirement(alert, rule, now=now) for alert in alerts]
     AlertInstance.objects.for_tenant(rule.tenant_id).filter(rule=rule).delete()

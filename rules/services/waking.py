@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -14,7 +14,9 @@ from alertsite.tenancy.scope import platform_scope
 from rules.models import Wake
 
 LEASE: Final = timedelta(seconds=25)
-"""How long a claimed shard is left alone. Longer than a task may run, so that a living worker keeps its claim."""
+"""How long a claimed shard is left alone. Longer than a task may run, so that a living worker keeps its
+claim.
+"""
 SILENCE: Final = timedelta(seconds=5)
 """Beat wakes every second: after so long without it, workers wake themselves."""
 SHARDS: Final = "shards"
@@ -68,8 +70,8 @@ class Claim:
 
 
 def claim_due_shards(*, now: datetime, limit: int = 1000, tenant_id: UUID | None = None) -> list[Claim]:
-    """Take the shards that are due and free, the most overdue of each tenant first; of one tenant if named."""
-    parameters = {"now": now, "until": now + LEASE, "limit": limit, "tenant": tenant_id}
+    """Take the shards that are due and free, the most overdue of each tenant first; or one tenant's."""
+    parameters: dict[str, Any] = {"now": now, "until": now + LEASE, "limit": limit, "tenant": tenant_id}
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, parameters)
         return [Claim(*row) for row in cursor.fetchall()]

@@ -21,7 +21,7 @@ def wake_deliveries() -> dict[str, int]:
     claims = delivery.claim_due_messages(now=now)
     batches = delivery.batches(claims)
     for batch in batches:
-        deliver_claimed.delay([[str(claim.message_id), claim.fencing_token] for claim in batch])
+        deliver_claimed.delay([(str(claim.message_id), claim.fencing_token) for claim in batch])
     return {"messages": len(claims), "tasks": len(batches)}
 
 

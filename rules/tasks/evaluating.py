@@ -24,7 +24,7 @@ def wake_shards() -> dict[str, int]:
     tasks = 0
     for batch in waking.batches(claims):
         evaluate_shards.delay(
-            [[str(one.shard_id), str(one.tenant_id), one.fencing_token, one.rule_count] for one in batch]
+            [(str(one.shard_id), str(one.tenant_id), one.fencing_token, one.rule_count) for one in batch]
         )
         tasks += 1
     return {"shards": len(claims), "tasks": tasks}

@@ -16,5 +16,7 @@ def archive_blocks() -> dict[str, int]:
 
 @shared_task(queue="upkeep", soft_time_limit=280, time_limit=300, expires=3600)
 def expire_history() -> dict[str, int]:
-    """Delete ledger rows and ended messages beyond retention. Idempotency key: none needed, it deletes by age."""
+    """Delete ledger rows and ended messages beyond retention. Idempotency key: none needed, it deletes by
+    age.
+    """
     return archiving.expire_history(SystemClock())

@@ -11,11 +11,25 @@ from rules.models import Rule, RuleVersion
 from tests.factories.rows import make_group, make_receiver, make_rule, make_user
 
 RULE = {
-    "name": "Busy", "kind": "alerting", "state": "active", "severity": "high", "category": "", "position": "0",
-    "expr": "cpu_usage > 80", "condition": "null", "recovery_expr": "", "hold_for_s": "60", "keep_firing_for_s": "0",
-    "labels": "{}", "annotations": "{}", "no_data_policy": "ok", "error_policy": "keep_state", "alert_limit": "0",
-    "versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0",
-}  # fmt: skip
+    "name": "Busy",
+    "kind": "alerting",
+    "state": "active",
+    "severity": "high",
+    "category": "",
+    "position": "0",
+    "expr": "cpu_usage > 80",
+    "condition": "null",
+    "recovery_expr": "",
+    "hold_for_s": "60",
+    "keep_firing_for_s": "0",
+    "labels": "{}",
+    "annotations": "{}",
+    "no_data_policy": "ok",
+    "error_policy": "keep_state",
+    "alert_limit": "0",
+    "versions-TOTAL_FORMS": "0",
+    "versions-INITIAL_FORMS": "0",
+}
 
 
 @pytest.fixture
@@ -24,13 +38,17 @@ def operator_pages(client, acme):
     return client
 
 
-@pytest.mark.parametrize("model", [model for model in admin.site._registry if model._meta.app_label != "auth"])
+@pytest.mark.parametrize(
+    "model", [model for model in admin.site._registry if model._meta.app_label != "auth"]
+)
 def test_every_list_page_opens(operator_pages, acme, model):
     make_rule(make_group(acme))
     make_receiver(acme)
     meta = model._meta
 
-    assert operator_pages.get(reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")).status_code == 200
+    assert (
+        operator_pages.get(reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")).status_code == 200
+    )
 
 
 def test_rule_saved_on_its_page_is_a_version(operator_pages, acme):

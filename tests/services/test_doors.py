@@ -14,7 +14,14 @@ from django.conf import settings
 from django.db import connection
 
 from alertsite.tenancy.scope import platform_scope
-from rules.core import AlertRule, ConditionFactory, ConfigValidator, EvaluationResult, RuleContext, RuleFactory
+from rules.core import (
+    AlertRule,
+    ConditionFactory,
+    ConfigValidator,
+    EvaluationResult,
+    RuleContext,
+    RuleFactory,
+)
 from rules.manager import EvaluationBatch, RuleEvaluator
 from rules.models import Rule
 
@@ -60,7 +67,7 @@ def test_quickstart_runs_as_its_page_says(transactional_db, redis_url):
     database = connection.settings_dict
     url = f"postgresql://{database['USER']}:{quote(database['PASSWORD'])}@/{connection.get_connection_params()['dbname']}"
     host = quote(str(database["HOST"]), safe="")
-    environment = os.environ | {
+    environment = os.environ | {  # noqa: TID251 (what a person has)
         "DATABASE_URL": f"{url}?host={host}",
         "REDIS_URL": settings.REDIS_URL,
         "SECRET_KEY": settings.SECRET_KEY,
@@ -70,7 +77,13 @@ def test_quickstart_runs_as_its_page_says(transactional_db, redis_url):
     environment.pop("DJANGO_SETTINGS_MODULE", None)
 
     ran = subprocess.run(
-        [sys.executable, "examples/quickstart.py"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "examples/quickstart.py"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
     assert ran.returncode == 0, ran.stderr

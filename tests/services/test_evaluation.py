@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,7 @@ def test_no_tick_is_evaluated_twice_and_none_is_left_out(tenant, clock):
         run_due(clock)
 
     due = LedgerEntry.objects.for_tenant(tenant).order_by("due_at").values_list("due_at", flat=True)
-    steps = {later - earlier for earlier, later in zip(due, due[1:], strict=False)}
+    steps = {later - earlier for earlier, later in pairwise(due)}
     assert len(due) == 5
     assert steps == {timedelta(seconds=15)}
 
@@ -245,8 +246,12 @@ def test_policy_alerting_fires_without_ever_having_had_data(tenant, clock):
 
 def test_hysteresis_keeps_firing_until_the_recovery_threshold(tenant, clock):
     condition = {
-        "type": "threshold", "metric_path": "cpu_usage", "operator": ">", "threshold": 80, "recovery_threshold": 70,
-    }  # fmt: skip
+        "type": "threshold",
+        "metric_path": "cpu_usage",
+        "operator": ">",
+        "threshold": 80,
+        "recovery_threshold": 70,
+    }
     rule = make_rule(make_group(tenant), expr="", condition=condition)
     states = []
     for value in (75, 85, 75, 71, 70, 75):

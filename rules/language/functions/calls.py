@@ -69,7 +69,9 @@ def _over_time(evaluator: Evaluates, expr: Call, times_ms: Ints) -> Vector:
     windowed = [arg for arg in expr.arguments if isinstance(arg, RangeSelector | Subquery)]
     scalars = [evaluator.scalar(arg, times_ms) for arg in expr.arguments if arg not in windowed]
     windows = evaluator.windows(windowed[0], times_ms)
-    values, present = WINDOW_FUNCTIONS[expr.function](windows, scalars, evaluator.run)
+    function = WINDOW_FUNCTIONS[expr.function]
+    parts = [function(part, scalars, evaluator.run) for part in windows.parts()]
+    values, present = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
     rows = windows.samples.rows
     if expr.function in COUNTER_FUNCTIONS and isinstance(windowed[0], RangeSelector):
         _advise_on_counters(evaluator.run, windowed[0])

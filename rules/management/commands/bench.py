@@ -1,4 +1,6 @@
-"""Measures what the platform costs, on servers of its own. Figures are CPU seconds of every process involved."""
+"""Measures what the platform costs, on servers of its own. Figures are CPU seconds of every process
+involved.
+"""
 
 from __future__ import annotations
 

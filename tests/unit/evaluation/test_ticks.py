@@ -19,12 +19,18 @@ TABLE = Timetable(MINUTE, 7_000)
         pytest.param(7_000 - 1, [], [], 7_000, id="not yet"),
         pytest.param(7_000, [], [7_000], 67_000, id="on the millisecond"),
         pytest.param(66_999, [], [7_000], 67_000, id="late, before the next"),
-        pytest.param(130_000, [], [7_000, 67_000, 127_000], 187_000, id="missed ticks are caught up in order"),
         pytest.param(
-            310_000, [7_000, 67_000, 127_000], [187_000, 247_000, 307_000], 367_000, id="beyond the bound they are skipped"
+            130_000, [], [7_000, 67_000, 127_000], 187_000, id="missed ticks are caught up in order"
+        ),
+        pytest.param(
+            310_000,
+            [7_000, 67_000, 127_000],
+            [187_000, 247_000, 307_000],
+            367_000,
+            id="beyond the bound they are skipped",
         ),
     ],
-)  # fmt: skip
+)
 def test_due_ticks(now_ms, skipped, evaluated, following):
     due = due_ticks(TABLE, next_due_ms=7_000, now_ms=now_ms, max_catch_up=2)
 

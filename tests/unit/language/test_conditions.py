@@ -26,7 +26,9 @@ CPU = {"type": "threshold", "metric_path": "current_metrics.cpu_usage", "operato
             "t >= 1 <= 5",
             id="inside",
         ),
-        pytest.param({"type": "absence", "metric_path": "up", "for_s": 600}, "absent_over_time(up[10m])", id="absence"),
+        pytest.param(
+            {"type": "absence", "metric_path": "up", "for_s": 600}, "absent_over_time(up[10m])", id="absence"
+        ),
         pytest.param(
             {"type": "rate_of_change", "metric_path": "q", "operator": ">", "threshold": 2, "window_s": 90},
             "deriv(q[1m30s]) > 2",
@@ -53,7 +55,7 @@ CPU = {"type": "threshold", "metric_path": "current_metrics.cpu_usage", "operato
             id="not of a composite",
         ),
     ],
-)  # fmt: skip
+)
 def test_compiles(condition, expr):
     assert compile_condition(condition).expr == expr
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from alertsite.core.errors import InvalidParameter
+from rules.language import frames
 from rules.language.engine import QueryRange, evaluate_instant, evaluate_range
 from rules.language.errors import EvaluationError, QueryTimeout, QueryTooExpensive
 from rules.language.frames import EvaluationLimits
@@ -125,3 +126,12 @@ def test_equal_label_sets_are_refused():
     store = store_of({'a{i="0"}': "1", 'b{i="0"}': "2"})
     with pytest.raises(EvaluationError, match="same labelset"):
         evaluate_instant(plan("-{i='0'}"), store, 0)
+
+
+def test_windows_in_parts_are_the_whole(monkeypatch):
+    planned, store, query = plan("rate(m[5m])"), store_of(LOAD), QueryRange(0, 600_000, 60_000)
+    whole = evaluate_range(planned, store, query)
+    monkeypatch.setattr(frames, "_CELLS_AT_ONCE", 1)
+    parts = evaluate_range(planned, store, query)
+    assert list(parts.labels) == list(whole.labels)
+    assert np.array_equal(parts.values[parts.present], whole.values[whole.present])

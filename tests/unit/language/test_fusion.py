@@ -8,6 +8,7 @@ import pytest
 from alertsite.core.labels import fingerprint, without_name
 from rules.language.errors import EvaluationError, QueryTimeout, QueryTooExpensive
 from rules.language.frames import EvaluationLimits
+from rules.language.functions.elementwise import ELEMENTWISE
 from rules.language.fusion import ShardPlan
 from rules.language.plan import plan
 from tests.unit.language.store import CountingReader, labels_of, store_of
@@ -102,6 +103,26 @@ def test_a_bad_rule_disturbs_no_other():
     assert "many-to-many matching not allowed" in str(result.errors[0])
     assert "range vector" in str(result.errors[2]) or "matrix" in str(result.errors[2])
     assert all(isinstance(error, EvaluationError) for error in result.errors.values())
+
+
+def test_windows_that_cannot_be_read_fail_alone():
+    result = shard("rate(cpu[range()])", "max_over_time(cpu[50y:1ms]) > 0", "cpu > 50").evaluate(
+        store_of(LOAD), AT_MS
+    )
+    assert {rule: str(error) for rule, error in result.errors.items()} == {
+        0: "duration must be greater than 0",
+        1: "query processing would load too many steps: 1576800000000, limit is 50000000",
+    }
+    assert result.rule.tolist() == [2]
+
+
+def test_a_fault_of_the_evaluator_stays_with_its_rules(monkeypatch, caplog):
+    monkeypatch.setitem(ELEMENTWISE, "abs", lambda values: values / "no number")
+    result = shard("abs(cpu)", "abs(disk)", "cpu > 50").evaluate(store_of(LOAD), AT_MS)
+    assert sorted(result.errors) == [0, 1]
+    assert result.errors[0].code == "query.fault"
+    assert "Traceback" in caplog.text
+    assert result.rule.tolist() == [2]
 
 
 def test_rules_of_one_shape_fail_apart():

@@ -25,6 +25,7 @@ from rules.language.syntax import Negation, Number, Selector
         pytest.param("(1 - 2) - (3 - 4)", "1 - 2 - (3 - 4)", id="left associative"),
         pytest.param("(2 ^ 3) ^ 4", "(2 ^ 3) ^ 4", id="power is right associative"),
         pytest.param("-x ^ 2", "-x ^ 2", id="power binds stronger than sign"),
+        pytest.param("2 ^ -x * (-3) ^ 2 - -1", "2 ^ -x * (-3) ^ 2 - -1", id="signs on the right"),
         pytest.param("+x", "x", id="plus says nothing"),
         pytest.param("0x1F + 1_000 + .5 + 1e-3", "31 + 1000 + 0.5 + 0.001", id="numbers"),
         pytest.param("x > 5m", "x > 300", id="a duration is its seconds"),
@@ -41,7 +42,7 @@ from rules.language.syntax import Negation, Number, Selector
         pytest.param(
             "a * on(x) group_left(y) b", "a * on (x) group_left (y) b", id="matching with included labels"
         ),
-        pytest.param("a + fill(0) b", "a + fill_left (0) fill_right (0) b", id="fill"),
+        pytest.param("a + fill(0) b", "a + fill (0) b", id="fill"),
         pytest.param("a + fill", "a + fill", id="fill may name a metric"),
         pytest.param("a == bool 1", "a == bool 1", id="bool"),
         pytest.param("a # why\n+ b", "a + b", id="comment"),

@@ -1,7 +1,7 @@
 import io
 
 from alertsite.runtime.processes import State, Status
-from alertsite.runtime.screen import Lines, Table, choose_screen
+from alertsite.runtime.screen import Lines, Table, choose_screen, table_rows
 
 
 def test_lines_say_what_changed():
@@ -36,6 +36,11 @@ def test_sentence_stays_above_the_table():
     table.show(Status("web"))
     table.say("operator made")
     assert stream.getvalue().rpartition("\x1b[J")[2].splitlines()[0] == "operator made"
+
+
+def test_no_row_is_wider_than_the_terminal():
+    rows = table_rows([Status("web", State.UNHEALTHY, detail="x" * 200)], columns=80)
+    assert [len(row.replace("\x1b[31m", "").replace("\x1b[0m", "")) for row in rows] == [50, 80]
 
 
 def test_output_into_a_file_gets_lines():

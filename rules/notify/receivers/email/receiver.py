@@ -9,8 +9,6 @@ from email.message import EmailMessage
 from hashlib import sha256
 from typing import ClassVar
 
-from pydantic import BaseModel
-
 from rules.notify.notification import Channel, DeliveryFailed, DeliveryRefused, Notification, Receipt
 from rules.notify.receivers.email.config import EmailConfig, EmailSecrets
 
@@ -37,8 +35,8 @@ class EmailKind:
     server: SmtpServer
 
     name: ClassVar[str] = "email"
-    config: ClassVar[type[BaseModel]] = EmailConfig
-    secrets: ClassVar[type[BaseModel]] = EmailSecrets
+    config: ClassVar = EmailConfig
+    secrets: ClassVar = EmailSecrets
 
     def open(self, config: EmailConfig, secrets: EmailSecrets) -> Channel:  # noqa: ARG002 (it has none)
         """A channel to a list of addresses."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import structlog
-from pydantic import BaseModel
 
 from rules.notify.notification import Channel, Notification, Receipt
 from rules.notify.receivers.log.config import LogConfig, LogSecrets
@@ -17,8 +16,8 @@ class LogKind:
     """`log`: writes the notification as one structured line."""
 
     name: ClassVar[str] = "log"
-    config: ClassVar[type[BaseModel]] = LogConfig
-    secrets: ClassVar[type[BaseModel]] = LogSecrets
+    config: ClassVar = LogConfig
+    secrets: ClassVar = LogSecrets
 
     def open(self, config: LogConfig, secrets: LogSecrets) -> Channel:  # noqa: ARG002 (there are none)
         """The one channel."""

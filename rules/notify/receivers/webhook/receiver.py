@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import httpx
-from pydantic import BaseModel
 
 from rules.notify.addresses import Resolver, checked_address
 from rules.notify.notification import Channel, DeliveryFailed, DeliveryRefused, Notification, Receipt
@@ -28,8 +27,8 @@ class WebhookKind:
     allow_private: bool
 
     name: ClassVar[str] = "webhook"
-    config: ClassVar[type[BaseModel]] = WebhookConfig
-    secrets: ClassVar[type[BaseModel]] = WebhookSecrets
+    config: ClassVar = WebhookConfig
+    secrets: ClassVar = WebhookSecrets
 
     def open(self, config: WebhookConfig, secrets: WebhookSecrets) -> Channel:
         """A channel to one URL."""
@@ -38,7 +37,9 @@ class WebhookKind:
 
 @dataclass(frozen=True, slots=True)
 class WebhookChannel:
-    """Sends to one URL. Headers carry the idempotency key and, with a signing key, an HMAC of the body."""
+    """Sends to one URL. Headers carry the idempotency key and, with a signing key, an HMAC-SHA256 of the
+    body.
+    """
 
     kind: WebhookKind
     config: WebhookConfig
