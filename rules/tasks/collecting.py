@@ -8,7 +8,7 @@ from alertsite.core.clock import SystemClock
 from rules.services import collecting
 
 
-@shared_task(queue="ingest", soft_time_limit=8, time_limit=10, expires=15)
+@shared_task(capability="ingest", soft_time_limit=8, time_limit=10, expires=15)
 def collect_host() -> dict[str, int]:
     """Store this machine's metrics. Idempotency key: (series, timestamp)."""
     receipt = collecting.collect_host(SystemClock())

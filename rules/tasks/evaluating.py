@@ -15,7 +15,7 @@ Claimed = tuple[str, str, int, int]
 """shard id, tenant id, fencing token, rule count"""
 
 
-@shared_task(queue="evaluate", soft_time_limit=8, time_limit=10, expires=10)
+@shared_task(capability="evaluate", soft_time_limit=8, time_limit=10, expires=10)
 def wake_shards() -> dict[str, int]:
     """Claim due shards and hand them out in batches. Idempotency key: the claim's fencing token."""
     now = to_datetime(SystemClock().now_ms())
@@ -30,7 +30,7 @@ def wake_shards() -> dict[str, int]:
     return {"shards": len(claims), "tasks": tasks}
 
 
-@shared_task(queue="evaluate", soft_time_limit=8, time_limit=10, expires=5)
+@shared_task(capability="evaluate", soft_time_limit=8, time_limit=10, expires=5)
 def wake_if_silent() -> dict[str, bool]:
     """Wake in beat's place when it has not been heard of. Idempotency key: the claims' fencing tokens."""
     now = to_datetime(SystemClock().now_ms())
@@ -42,7 +42,7 @@ def wake_if_silent() -> dict[str, bool]:
     return silent
 
 
-@shared_task(queue="evaluate", soft_time_limit=20, time_limit=24)
+@shared_task(capability="evaluate", soft_time_limit=20, time_limit=24)
 def evaluate_shards(claimed: list[Claimed]) -> dict[str, int]:
     """Evaluate the due ticks of claimed shards. Idempotency key: (shard, fencing token, tick)."""
     claims = [

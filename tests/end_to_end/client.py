@@ -22,6 +22,9 @@ class Person:
         self._password = re.search(r"password: (\S+)", output).group(1)
         self._token = ""
 
+    def close(self) -> None:
+        self._http.close()
+
     def call(self, method: str, path: str, *, within_s: float = 60, **options):
         """The JSON of a successful answer."""
         deadline = time.monotonic() + within_s
@@ -118,3 +121,4 @@ class Sender(threading.Thread):
     def finish(self) -> None:
         self._done.set()
         self.join()
+        self._http.close()

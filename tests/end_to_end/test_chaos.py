@@ -56,6 +56,7 @@ def scene(start, sink):
     sender.start()
     yield up, person, sender
     sender.finish()
+    person.close()
 
 
 def kill(up, name: str, *, child: bool = False) -> None:
@@ -142,7 +143,7 @@ def assert_states_follow_one_another(person: Person) -> None:
 
 
 def assert_everyone_was_told(person: Person, sink: WebhookSink) -> None:
-    """Each firing and resolved transition reached the webhook; a repeat has the same key and a second attempt."""
+    """Every firing and resolved transition arrived; a repeat has the same key and a second attempt."""
     receiver = next(one["id"] for one in person.everything("/api/receivers/") if one["name"] == "sink")
     told = {
         row["id"] for row in person.everything("/api/transitions/") if row["state"] in {"firing", "resolved"}
