@@ -49,7 +49,8 @@ class PlatformTask(Task):  # type: ignore[type-arg]
 
 def route_by_capability(name: str, *_: Any, task: Any = None, **__: Any) -> dict[str, str]:
     """Send a task to the queue it states."""
-    return {"queue": (task or app.tasks[name]).capability}
+    known: Any = task or app.tasks[name]
+    return {"queue": known.capability}
 
 
 @setup_logging.connect
