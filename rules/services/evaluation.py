@@ -40,6 +40,12 @@ BEHIND: Final = "behind by more ticks than the tenant's max_catch_up_ticks"
 EVALUATION_BUDGET_NS: Final = 10_000_000_000
 
 
+class ShardChanged(PlatformError):
+    """Its rules were changed while a tick was evaluated: nothing of the tick was written."""
+
+    code = "shard.changed"
+
+
 class LeaseLost(PlatformError):
     """Another worker holds a newer claim on the shard: nothing of this pass was written."""
 
@@ -73,9 +79,16 @@ def evaluate_claims(claims: Sequence[Claim], clock: Clock) -> PassSummary:
 
 
 def _evaluate_shard(claim: Claim, clock: Clock, summary: PassSummary) -> None:
-    shard = Shard.objects.for_tenant(claim.tenant_id).filter(pk=claim.shard_id).first()
-    if shard is None or shard.fencing_token != claim.fencing_token:
-        raise LeaseLost(f"shard {claim.shard_id} is claimed with a newer token than {claim.fencing_token}")
+    """Evaluate what is due, with the rules as they are when each tick commits."""
+    while True:
+        try:
+            return _run_due(claim, clock, summary)
+        except ShardChanged:
+            log.info("shard.changed", shard=str(claim.shard_id))
+
+
+def _run_due(claim: Claim, clock: Clock, summary: PassSummary) -> None:
+    shard = _claimed_shard(claim)
     loaded = load_shard(shard)
     quota = Quota.objects.get(pk=claim.tenant_id)
     due = due_ticks(
@@ -92,6 +105,13 @@ def _evaluate_shard(claim: Claim, clock: Clock, summary: PassSummary) -> None:
         work.run(following, summary)
 
 
+def _claimed_shard(claim: Claim) -> Shard:
+    shard: Shard | None = Shard.objects.for_tenant(claim.tenant_id).filter(pk=claim.shard_id).first()
+    if shard is None or shard.fencing_token != claim.fencing_token:
+        raise LeaseLost(f"shard {claim.shard_id} is claimed with a newer token than {claim.fencing_token}")
+    return shard
+
+
 def evaluate_tenant_now(tenant_id: UUID, clock: Clock) -> PassSummary:
     """Catch up the tenant's due ticks, then evaluate every rule once more as of this moment.
 
@@ -104,7 +124,7 @@ def evaluate_tenant_now(tenant_id: UUID, clock: Clock) -> PassSummary:
     )
     for claim in waking.claim_tenant(tenant_id, now=to_datetime(clock.now_ms())):
         with tenant_scope(tenant_id):
-            shard = Shard.objects.for_tenant(tenant_id).get(pk=claim.shard_id)
+            shard = _claimed_shard(claim)
             work = ShardPass(shard, load_shard(shard), Quota.objects.get(pk=tenant_id), clock)
             work.run(Step(clock.now_ms(), from_datetime(shard.next_due_at), release=True), summary)
     return summary
@@ -141,11 +161,17 @@ def advance_shard(shard: Shard, next_due_at: datetime, clock: Clock, *, release:
     ------
     LeaseLost
         If somebody holds a newer token.
+    ShardChanged
+        If a rule was changed since the shard was loaded.
     """
     now = to_datetime(clock.now_ms())
     held = Shard.objects.for_tenant(shard.tenant_id).filter(pk=shard.pk, fencing_token=shard.fencing_token)
-    if not held.update(next_due_at=next_due_at, leased_until=now if release else now + LEASE):
-        raise LeaseLost(f"shard {shard.pk} is claimed with a newer token than {shard.fencing_token}")
+    unchanged = held.filter(content_version=shard.content_version)
+    if unchanged.update(next_due_at=next_due_at, leased_until=now if release else now + LEASE):
+        return
+    if held.exists():
+        raise ShardChanged(f"the rules of shard {shard.pk} are newer than {shard.content_version}")
+    raise LeaseLost(f"shard {shard.pk} is claimed with a newer token than {shard.fencing_token}")
 
 
 @dataclass(frozen=True, slots=True)
