@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 
 from rules.notify.gotemplate.limits import TemplateLimits
 from rules.notify.templates import (
+    FUNCTION_NAMES,
     Sample,
     TemplateExpander,
     TemplateFailed,
@@ -287,3 +289,8 @@ def _rules(node):
     elif isinstance(node, list):
         for value in node:
             yield from _rules(value)
+
+
+def test_the_page_on_templates_names_every_function():
+    page = (Path(__file__).parents[3] / "docs" / "templates.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\w+", page)) >= FUNCTION_NAMES
