@@ -99,6 +99,9 @@ def _run_due(claim: Claim, clock: Clock, summary: PassSummary) -> None:
     )
     if due.skipped:
         _record_skipped(shard, loaded, due, clock)
+    if not due.evaluate:
+        advance_shard(shard, shard.next_due_at, clock, release=True)
+        return
     work = ShardPass(shard, loaded, quota, clock)
     for at_ms in due.evaluate:
         following = Step(at_ms, at_ms + due.evaluate.step, release=at_ms == due.evaluate[-1])

@@ -14,7 +14,7 @@ from alertsite.tenancy.services import create_api_key
 from rules.models import Receiver, Rule, RuleGroup
 from tests.factories.rows import make_group, make_receiver, make_rule, make_tenant
 
-OPEN = {"healthz", "readyz", "metrics", "docs", "api/schema/", "api/token/", "api/token/refresh/"}
+OPEN = {"", "healthz", "readyz", "metrics", "docs", "api/schema/", "api/token/", "api/token/refresh/"}
 NO_TENANT = {"prometheus/api/v1/format_query"}
 
 
