@@ -56,10 +56,12 @@ class Poster:
             If there is no answer, or it breaks off.
         """
         backend = _GuardedBackend(self, deadline=self.monotonic() + timeout_s)
+        target = httpcore.URL(url)
+        sent = [("Host", _authority(target)), *headers.items()]
         try:
             with (
                 httpcore.ConnectionPool(ssl_context=self.ssl_context, network_backend=backend) as pool,
-                pool.stream("POST", url, headers=list(headers.items()), content=body) as response,
+                pool.stream("POST", target, headers=sent, content=body) as response,
             ):
                 _read_bounded(response.iter_stream())
                 return Answer(response.status, _decoded(response.headers))
@@ -67,6 +69,13 @@ class Poster:
             raise DeliveryFailed(f"no whole answer within {timeout_s:g} s") from None
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise DeliveryFailed(f"{type(error).__name__}: {error}"[:300]) from None
+
+
+def _authority(url: httpcore.URL) -> str:
+    """Host and port as the Host header has them: an IPv6 address in brackets."""
+    host = url.host.decode()
+    bracketed = f"[{host}]" if ":" in host else host
+    return bracketed if url.port is None else f"{bracketed}:{url.port}"
 
 
 def _read_bounded(chunks: Iterable[bytes]) -> None:

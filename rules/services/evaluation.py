@@ -26,12 +26,12 @@ from rules.evaluation.tick import Surroundings, Tick, run_tick
 from rules.evaluation.ticks import DueTicks, Timetable, due_ticks
 from rules.language.engine import EvaluationLimits
 from rules.models import LedgerEntry, Shard
-from rules.notify.templates import TemplateExpander
 from rules.services import transitions, waking
 from rules.services.health import note_health
 from rules.services.programs import LoadedShard, load_shard
 from rules.services.publishing import SeriesPublisher
 from rules.services.stores import hot_store
+from rules.services.templating import rule_templates
 from rules.services.waking import LEASE, Claim
 
 log = structlog.get_logger(__name__)
@@ -209,10 +209,11 @@ class ShardPass:
         started_ms = self.clock.now_ms()
         store = hot_store(self.shard.tenant_id)
         publisher = SeriesPublisher(store, self.loaded, now_ms=started_ms)
+        limits = EvaluationLimits(max_samples=self.quota.max_samples_per_query)
         around = Surroundings(
             reader=store,
-            limits=EvaluationLimits(max_samples=self.quota.max_samples_per_query),
-            expander=TemplateExpander(),
+            limits=limits,
+            expander=rule_templates(store, limits, step.at_ms),
             publish=publisher.publish,
         )
         tick = run_tick(self.loaded.program, self.active.alerts, self.active.labels, around, step.at_ms)

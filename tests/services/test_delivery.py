@@ -202,6 +202,18 @@ def test_an_unexpected_error_is_recorded_and_stops_no_neighbour(clock, kind, rec
     assert outcomes == ["ZeroDivisionError: a bug", "taken 2"]
 
 
+def test_a_slow_receiver_does_not_keep_a_worker_beyond_the_claims(clock, kind, receiver):
+    for _ in range(3):
+        make_message(receiver)
+
+    def take_long() -> None:
+        clock.advance(seconds=QUEUE_LEASE.total_seconds())
+
+    kind.outcomes = [take_long]
+    assert send_due(clock, kind) == DeliverySummary(delivered=1, left=2)
+    assert send_due(clock, kind) == DeliverySummary(delivered=2)
+
+
 def test_a_disabled_receiver_gets_nothing(clock, kind, tenant):
     message = make_message(make_receiver(tenant, kind="fake", enabled=False))
     assert send_due(clock, kind) == DeliverySummary(dead=1)

@@ -10,7 +10,7 @@ from rules.notify.gotemplate.errors import Fault
 from rules.notify.gotemplate.formatting import sprint, sprintf, sprintln
 from rules.notify.gotemplate.limits import TemplateLimits
 from rules.notify.gotemplate.quoting import html, script
-from rules.notify.gotemplate.values import Function, StringMap, Value, is_true, type_name
+from rules.notify.gotemplate.values import NO_VALUE, Function, StringMap, Value, is_true, type_name
 
 _TEXT_LIMIT: Final = TemplateLimits().output
 
@@ -101,8 +101,10 @@ def _equal_any(first: Value, second: Value, *others: Value) -> bool:
 
 
 def _joined(escape: Callable[[str], str]) -> Callable[..., str]:
-    """The arguments printed as by `print`, then escaped."""
-    return lambda *values: escape(sprint(values, _TEXT_LIMIT))
+    """The arguments printed as by `print`, nil as by an action, then escaped."""
+    return lambda *values: escape(
+        sprint([NO_VALUE if value is None else value for value in values], _TEXT_LIMIT)
+    )
 
 
 _TWO = (object, object)

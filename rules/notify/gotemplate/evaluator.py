@@ -36,6 +36,7 @@ from rules.notify.gotemplate.nodes import (
     With,
 )
 from rules.notify.gotemplate.values import (
+    NO_VALUE,
     Function,
     Struct,
     Value,
@@ -138,7 +139,7 @@ class _Run:
         if isinstance(value, str):
             self.output.write(value)
         elif value is None:
-            self.output.write("<no value>")
+            self.output.write(NO_VALUE)
         else:
             write_value(self.output, value, PLAIN)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rules.notify.gotemplate import numbers
 from rules.notify.gotemplate.errors import Fault
@@ -16,6 +16,9 @@ from rules.notify.gotemplate.limits import Output
 from rules.notify.gotemplate.quoting import quoted
 from rules.notify.gotemplate.values import Rendered, Struct, Value, type_name
 
+NAMES, QUOTES = "N", "Q"
+"""What `+` and `#` mean to the verb `v`: field names and quoted texts instead of signs and prefixes."""
+_FOR_VALUES = str.maketrans("+#", NAMES + QUOTES)
 MAX_WIDTH = 1000
 MAX_DEPTH = 20
 _DIRECTIVE = re.compile(
@@ -33,11 +36,6 @@ class Spec:
     flags: str = ""
     width: int = 0
     precision: int | None = None
-
-    @property
-    def signs(self) -> str:
-        """The flags as they concern numbers: `%+v` asks for the names of fields, not for signs."""
-        return "" if self.verb == "v" else self.flags
 
     def padded(self, text: str, *, zeros: bool = False) -> str:
         """The text at its width; zeros go between sign and digits."""
@@ -109,6 +107,8 @@ class _Formatter:
             self.output.write(f"%!{verb}({'BADINDEX' if self.reordered else 'MISSING'})")
             return
         flags = match["flags"] + ("-" if width is not None and width < 0 else "")
+        if verb == "v":
+            flags = flags.translate(_FOR_VALUES)
         value = self.values[self.next]
         self.next += 1
         write_value(self.output, value, Spec(verb, flags, abs(width or 0), precision))
@@ -163,7 +163,7 @@ def _write_struct(output: Output, value: Struct, spec: Spec, depth: int) -> None
     output.write("{")
     for position, (name, item) in enumerate(value.fields.items()):
         output.write(" " if position else "")
-        output.write(f"{name}:" if "+" in spec.flags and spec.verb == "v" else "")
+        output.write(f"{name}:" if NAMES in spec.flags else "")
         write_value(output, item, spec, depth + 1)
     output.write("}")
 
@@ -193,8 +193,8 @@ def _write_scalar(output: Output, value: Value, spec: Spec) -> None:
     elif value is None:
         output.write(spec.padded("<nil>") if spec.verb == "v" else f"%!{spec.verb}(<nil>)")
     else:
-        output.write(f"%!{spec.verb}(")
-        _write_typed(output, value)
+        output.write(f"%!{spec.verb}({_type_of(value)}=")
+        write_value(output, value, replace(spec, verb="v"))
         output.write(")")
 
 
@@ -203,10 +203,10 @@ def _scalar(value: Value, spec: Spec) -> str | None:
     if isinstance(value, bool):
         return spec.padded("true" if value else "false") if spec.verb in "vt" else None
     if isinstance(value, int):
-        shown = numbers.integer(value, spec.verb, spec.signs, spec.precision)
+        shown = numbers.integer(value, spec.verb, spec.flags, spec.precision)
         return None if shown is None else spec.padded(shown, zeros=spec.precision is None)
     if isinstance(value, float):
-        shown = numbers.floating(value, spec.verb, spec.signs, spec.precision)
+        shown = numbers.floating(value, spec.verb, spec.flags, spec.precision)
         finite = shown is not None and shown[-1].isdigit()
         return None if shown is None else spec.padded(shown, zeros=finite)
     if isinstance(value, str):
@@ -216,11 +216,12 @@ def _scalar(value: Value, spec: Spec) -> str | None:
 
 def _text(text: str, spec: Spec) -> str:
     cut = text if spec.precision is None else text[: spec.precision]
-    if spec.verb == "q" or (spec.verb == "v" and "#" in spec.flags):
+    if spec.verb == "q" or QUOTES in spec.flags:
         raw = spec.verb == "q" and "#" in spec.flags and "`" not in cut and cut.isprintable()
         return spec.padded(f"`{cut}`" if raw else quoted(cut))
     if spec.verb in "xX":
         digits = cut.encode().hex(" ") if " " in spec.flags else cut.encode().hex()
+        digits = f"0x{digits}" if digits and "#" in spec.flags else digits
         return spec.padded(digits.upper() if spec.verb == "X" else digits)
     return spec.padded(cut)
 

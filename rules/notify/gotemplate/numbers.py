@@ -24,10 +24,10 @@ def integer(value: int, verb: str, flags: str = "", precision: int | None = None
         digits = format(abs(value), _BASES[verb]).rjust(precision or 0, "0")
         prefix = "0o" if verb == "O" else _PREFIXES.get(verb, "") if "#" in flags else ""
         return _signed(prefix + digits, flags, negative=value < 0)
-    if verb in "cqU" and 0 <= value <= 0x10FFFF:
-        character = "\ufffd" if 0xD800 <= value < 0xE000 else chr(value)
-        return {"c": character, "q": f"'{quoted(character)[1:-1]}'", "U": f"U+{value:04X}"}[verb]
-    return None
+    if verb in "cq":
+        shown = chr(value) if 0 <= value < 0xD800 or 0xDFFF < value <= 0x10FFFF else "\ufffd"
+        return shown if verb == "c" else f"'{quoted(shown)[1:-1]}'"
+    return f"U+{value:04X}" if verb == "U" and value >= 0 else None
 
 
 def floating(value: float, verb: str = "v", flags: str = "", precision: int | None = None) -> str | None:

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from urllib.parse import quote_plus, urlsplit
 
 from alertsite.core.durations import parse_duration_ms
-from alertsite.core.errors import InvalidDuration
+from alertsite.core.errors import InvalidDuration, PlatformError
 from rules.notify.gotemplate.errors import Fault
 from rules.notify.gotemplate.expressions import matches, replaced
 from rules.notify.gotemplate.numbers import floating, four_digits, number_from
@@ -203,7 +203,10 @@ def surrounding_functions(external_url: str, query: Query | None) -> dict[str, F
     def run_query(expression: str) -> Samples:
         if query is None:
             raise Fault("query cannot be used here")
-        return Samples(query(expression))
+        try:
+            return Samples(query(expression))
+        except PlatformError as error:
+            raise Fault(f"query {expression[:100]!r}: {error}") from None
 
     return {
         "query": Function(run_query, _TEXT, cost=QUERY_COST),

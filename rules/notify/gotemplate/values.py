@@ -12,6 +12,9 @@ from typing import ClassVar, TypeAlias
 
 Value: TypeAlias = object
 
+NO_VALUE = "<no value>"
+"""What an action shows for nil."""
+
 
 @dataclass(frozen=True, slots=True)
 class Function:

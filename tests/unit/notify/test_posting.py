@@ -51,6 +51,11 @@ def test_the_connection_goes_to_the_checked_address_and_the_host_keeps_its_name(
     assert arrived.body == b'{"a":1}'
 
 
+def test_an_ipv6_address_stands_in_brackets(server):
+    assert post(make_poster(), server.url("[2001:db8::1]")).status == 204
+    assert server.arrived[0].headers["Host"] == f"[2001:db8::1]:{server.server_port}"
+
+
 def test_the_name_is_resolved_once(server):
     answers = iter([["127.0.0.1"], ["169.254.169.254"]])
     assert post(make_poster(resolver=lambda _: next(answers)), server.url(HOST)).status == 204
