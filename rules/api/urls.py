@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from rules.api import views
+from rules.api import rulefiles, views
 
 router = SimpleRouter(use_regex_path=False)
 router.register("rule-groups", views.RuleGroupViewSet, basename="rule-group")
@@ -16,4 +17,8 @@ router.register("deliveries", views.DeliveryViewSet, basename="delivery")
 router.register("dead-letters", views.DeadLetterViewSet, basename="dead-letter")
 router.register("ledger", views.LedgerViewSet, basename="ledger")
 
-urlpatterns = router.urls
+urlpatterns = [
+    path("rules/import/", rulefiles.ImportView.as_view()),
+    path("rules/export/", rulefiles.ExportView.as_view()),
+    *router.urls,
+]

@@ -14,8 +14,8 @@ import numpy as np
 
 from alertsite.core.samples import Bools, Floats, Ints
 
-NEVER = 0
-"""A timestamp that has not happened."""
+NEVER = -(1 << 62)
+"""A timestamp that has not happened; zero is one that may: unit tests of rules begin there."""
 
 _RULE_FACTOR = np.uint64(0x9E37_79B9_7F4A_7C15)  # odd, so that multiplying is a bijection
 _PRINT_FACTOR = np.uint64(0xC2B2_AE3D_27D4_EB4F)
@@ -28,6 +28,10 @@ class State(enum.StrEnum):
     PENDING = "pending"
     FIRING = "firing"
     RESOLVED = "resolved"
+
+
+NOTIFIED = frozenset({State.FIRING, State.RESOLVED})
+"""States whose beginning people are told."""
 
 
 class Reason(enum.StrEnum):
@@ -158,7 +162,7 @@ def advance(
         np.concatenate([lived.fingerprint, holding.fingerprint[fresh]]),
         np.concatenate([lived.active_since_ms, np.full(count, now_ms, np.int64)]),
         np.concatenate([fired_at, np.where(at_once, now_ms, NEVER)]),
-        np.concatenate([survivors.keep_since_ms, np.zeros(count, np.int64)]),
+        np.concatenate([survivors.keep_since_ms, np.full(count, NEVER, np.int64)]),
     )
     changes = _promotions(before, survivors.position[promoted], element_of_origin)
     changes += _endings(before, ended, terms)

@@ -32,6 +32,8 @@ from rules.language.engine import EvaluationLimits
 from rules.series.protocols import SeriesReader
 
 ALERT_NAME = "alertname"
+RULE_NAME = "rulename"
+"""On alerts that a policy raises: the rule that has no data, or is in error."""
 NO_DATA_ALERT = "DatasourceNoData"
 ERROR_ALERT = "DatasourceError"
 
@@ -217,7 +219,7 @@ class _LevelRun:
         for rule, policy, failed in self._unusual():
             name = ERROR_ALERT if failed else NO_DATA_ALERT
             if policy == "no_data":
-                labels = {ALERT_NAME: name, "rulename": self._program.specs[rule].name}
+                labels = {ALERT_NAME: name, RULE_NAME: self._program.specs[rule].name}
                 label_sets.append(label_set(labels))
                 rules.append(rule)
             elif policy == "alerting" and not (self._tick.alerts.rule == rule).any():

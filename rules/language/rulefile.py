@@ -1,16 +1,15 @@
 """Prometheus rule files, read with positions.
 
-In: YAML text of one file (`groups:` or a Kubernetes PrometheusRule object). Out: groups of rules as they
-stand
-there, each with the line it begins at. Refused, with line and reason: YAML that does not parse, unknown
-fields,
-wrong types, missing names, a rule that is both alert and record. Expressions are not looked at here.
+In: YAML (or JSON) text of one file: `groups:`, or a Kubernetes PrometheusRule object. Out: groups of rules as
+they stand there, each with the line it begins at. Refused, with line and reason: YAML that does not parse,
+unknown fields, wrong types, missing names, a rule that is both alert and record. Expressions are not looked
+at here. A rule may carry, under `alertsite`, what Prometheus has no field for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import yaml
@@ -21,7 +20,18 @@ from alertsite.core.errors import InvalidDuration, PlatformError
 MAX_FILE_CHARACTERS: Final = 8 << 20
 
 _GROUP_FIELDS = {"name", "interval", "query_offset", "limit", "labels", "rules", "partial_response_strategy"}
-_RULE_FIELDS = {"alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations"}
+_RULE_FIELDS = {
+    "alert",
+    "record",
+    "expr",
+    "for",
+    "keep_firing_for",
+    "labels",
+    "annotations",
+    "alertsite",
+}
+OWN_TEXTS: Final = ("severity", "category", "state", "recovery_expr", "no_data_policy", "error_policy")
+"""Fields below `alertsite` that are texts; besides them `alert_limit`, a count, and `condition`."""
 
 
 class InvalidRuleFile(PlatformError):
@@ -46,6 +56,8 @@ class FileRule:
     keep_firing_for_ms: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """What stands under `alertsite`."""
 
     @property
     def name(self) -> str:
@@ -64,6 +76,14 @@ class FileGroup:
     query_offset_ms: int = 0
     limit: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
+    partial_response_strategy: str = ""
+    """Of Thanos; read, and of no effect here."""
+
+
+def normal_form(group: FileGroup) -> FileGroup:
+    """The group with the least said that means the same: labels on the rules, no lines, nothing of Thanos."""
+    rules = [replace(rule, line=0, labels={**group.labels, **rule.labels}) for rule in group.rules]
+    return replace(group, line=0, rules=rules, labels={}, partial_response_strategy="")
 
 
 def parse_rule_file(text: str) -> list[FileGroup]:
@@ -139,6 +159,8 @@ class _Node:
             return ""
         if not isinstance(node, yaml.ScalarNode):
             raise InvalidRuleFile(node.start_mark.line + 1, f"{name!r} is not a text")
+        if "\0" in node.value:
+            raise InvalidRuleFile(node.start_mark.line + 1, f"{name!r} has a NUL character")
         return str(node.value)
 
     def duration_ms(self, name: str) -> int:
@@ -155,6 +177,10 @@ class _Node:
                 self._fields[name].start_mark.line + 1, f"{name!r} is {text!r}, not a count"
             )
         return int(text)
+
+    def value(self, name: str) -> Any:
+        """Whatever stands there, as Python values."""
+        return yaml.constructor.SafeConstructor().construct_document(self._fields[name])
 
     def texts(self, name: str) -> dict[str, str]:
         node = self._fields.get(name)
@@ -177,6 +203,7 @@ def _group(node: _Node) -> FileGroup:
         query_offset_ms=node.duration_ms("query_offset"),
         limit=node.count("limit"),
         labels=node.texts("labels"),
+        partial_response_strategy=node.text("partial_response_strategy"),
     )
 
 
@@ -185,7 +212,7 @@ def _rule(node: _Node) -> FileRule:
     alert, record = node.text("alert"), node.text("record")
     if bool(alert) == bool(record):
         raise InvalidRuleFile(node.line, "a rule needs either 'alert' or 'record'")
-    if not node.text("expr"):
+    if not node.text("expr").strip():
         raise InvalidRuleFile(node.line, f"rule {alert or record!r} has no 'expr'")
     timed: dict[str, Any] = {
         "hold_for_ms": node.duration_ms("for"),
@@ -200,8 +227,19 @@ def _rule(node: _Node) -> FileRule:
         line=node.line,
         alert=alert,
         record=record,
-        expr=node.text("expr"),
+        expr=node.text("expr").strip(),
         labels=node.texts("labels"),
         annotations=annotations,
+        own=_own(node.child("alertsite")) if node.has("alertsite") else {},
         **timed,
     )
+
+
+def _own(node: _Node) -> dict[str, Any]:
+    node.only({*OWN_TEXTS, "alert_limit", "condition"})
+    own: dict[str, Any] = {name: node.text(name) for name in OWN_TEXTS if node.has(name)}
+    if node.has("alert_limit"):
+        own["alert_limit"] = node.count("alert_limit")
+    if node.has("condition"):
+        own["condition"] = node.value("condition")
+    return own

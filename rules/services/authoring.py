@@ -147,7 +147,6 @@ def save_rule(group: RuleGroup, draft: RuleDraft, author: Author, *, rule: Rule 
             setattr(rule, name, value)
         rule.group = group
         rule.version += 1
-        _clean(rule)
         rule.save()
         _store_version(rule, draft, author)
         if rule.state != Rule.State.ACTIVE:
@@ -196,9 +195,7 @@ def replace_rules(group: RuleGroup, drafts: Sequence[RuleDraft], author: Author)
 
 
 def _new_rule(group: RuleGroup, draft: RuleDraft, compiled: Mapping[str, str]) -> Rule:
-    rule = Rule(tenant_id=group.tenant_id, group=group, version=1, **{**asdict(draft), **compiled})
-    _clean(rule)
-    return rule
+    return Rule(tenant_id=group.tenant_id, group=group, version=1, **{**asdict(draft), **compiled})
 
 
 def change_state(rule: Rule, state: str, author: Author) -> Rule:
@@ -232,6 +229,8 @@ def check_draft(draft: RuleDraft) -> dict[str, str]:
                 plan(text)
     _check_names(draft, errors)
     _check_templates(draft, errors)
+    if not errors:
+        errors = _field_faults(draft, compiled)
     if errors:
         raise InvalidRule(errors)
     return compiled
@@ -267,12 +266,13 @@ def _check_templates(draft: RuleDraft, errors: dict[str, str]) -> None:
                 check_template(text)
 
 
-def _clean(rule: Rule) -> None:
-    """Check the fields by themselves: what is left are constraints, and those the database enforces."""
+def _field_faults(draft: RuleDraft, compiled: Mapping[str, str]) -> dict[str, str]:
+    """What the fields refuse by themselves; what is left are constraints, and those the database enforces."""
     try:
-        rule.clean_fields(exclude=["tenant", "group"])
+        Rule(**{**asdict(draft), **compiled}).clean_fields(exclude=["tenant", "group"])
     except ValidationError as error:
-        raise InvalidRule({name: " ".join(reasons) for name, reasons in error.message_dict.items()}) from None
+        return {name: " ".join(reasons) for name, reasons in error.message_dict.items()}
+    return {}
 
 
 def _spend_quota(tenant_id: UUID, count: int) -> None:

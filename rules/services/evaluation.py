@@ -22,6 +22,7 @@ from alertsite.core.errors import PlatformError
 from alertsite.tenancy.models import Quota
 from alertsite.tenancy.scope import tenant_scope
 from rules.evaluation.outcomes import CAUGHT_UP, Outcome
+from rules.evaluation.publishing import SeriesPublisher
 from rules.evaluation.tick import Surroundings, Tick, run_tick
 from rules.evaluation.ticks import DueTicks, Timetable, due_ticks
 from rules.language.engine import EvaluationLimits
@@ -29,7 +30,6 @@ from rules.models import LedgerEntry, Shard
 from rules.services import transitions, waking
 from rules.services.health import note_health
 from rules.services.programs import LoadedShard, load_shard
-from rules.services.publishing import SeriesPublisher
 from rules.services.stores import hot_store
 from rules.services.templating import rule_templates
 from rules.services.waking import LEASE, Claim
@@ -208,7 +208,7 @@ class ShardPass:
         """
         started_ms = self.clock.now_ms()
         store = hot_store(self.shard.tenant_id)
-        publisher = SeriesPublisher(store, self.loaded, now_ms=started_ms)
+        publisher = SeriesPublisher(store, self.loaded.program, self.loaded.recorded, now_ms=started_ms)
         limits = EvaluationLimits(max_samples=self.quota.max_samples_per_query)
         around = Surroundings(
             reader=store,

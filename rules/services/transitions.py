@@ -13,15 +13,13 @@ import numpy as np
 
 from alertsite.core.clock import from_datetime, to_datetime
 from alertsite.core.labels import LabelSet, label_set
-from rules.evaluation.states import NEVER, ActiveAlerts, Reason, State
+from rules.evaluation.states import NEVER, NOTIFIED, ActiveAlerts, Reason, State
 from rules.evaluation.tick import AlertChange, Tick
 from rules.models import AlertInstance, AlertTransition, OutboxMessage, Receiver, Rule, Shard
 from rules.services.programs import LoadedShard
 
 _ALERT_SPACE = uuid.UUID("6f6d3c1e-4f0e-4f0f-9a53-6a1f5d8f2b10")
 """Namespace of alert ids: a tick that is evaluated twice makes the same alert, transition and message."""
-
-NOTIFIED = {State.FIRING, State.RESOLVED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Alert states and recorded series, written to the hot store where any rule may read them."""
+"""Alert states and recorded series, written where any rule may read them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from alertsite.core.identifiers import RuleId
 from alertsite.core.labels import METRIC_NAME, LabelSet, label_set
 from alertsite.core.samples import STALE_NAN
-from rules.evaluation.program import ALERTS, ALERTS_FOR_STATE
+from rules.evaluation.program import ALERTS, ALERTS_FOR_STATE, ShardProgram
 from rules.evaluation.states import NEVER, State
 from rules.evaluation.tick import Recorded, Tick
 from rules.series.protocols import SampleBatch, SeriesWriter
-from rules.services.programs import LoadedShard
 
 
 @dataclass(slots=True)
@@ -43,7 +43,9 @@ class SeriesPublisher:
     """Writes what a tick produced. A series that ends gets a stale marker, as Prometheus gives it."""
 
     writer: SeriesWriter
-    loaded: LoadedShard
+    program: ShardProgram
+    recorded: dict[RuleId, set[LabelSet]]
+    """Series each recording rule wrote last: one that is missing from its next result is marked stale."""
     now_ms: int
 
     def publish(self, tick: Tick, recorded: Recorded) -> None:
@@ -55,7 +57,7 @@ class SeriesPublisher:
             self.writer.append(samples.batch(), now_ms=self.now_ms)
 
     def _at(self, tick: Tick, rule: int) -> int:
-        return tick.at_ms - self.loaded.program.specs[rule].query_offset_ms
+        return tick.at_ms - self.program.specs[rule].query_offset_ms
 
     def _add_recorded(self, tick: Tick, recorded: Recorded, samples: _Samples) -> None:
         written: defaultdict[int, set[LabelSet]] = defaultdict(set)
@@ -64,10 +66,10 @@ class SeriesPublisher:
             written[rule].add(labels)
             samples.add(labels, self._at(tick, rule), value)
         for rule in recorded.complete:
-            rule_id = self.loaded.program.specs[rule].id
-            for labels in self.loaded.recorded.get(rule_id, set()) - written[rule]:
+            rule_id = self.program.specs[rule].id
+            for labels in self.recorded.get(rule_id, set()) - written[rule]:
                 samples.add(labels, self._at(tick, rule), STALE_NAN)
-            self.loaded.recorded[rule_id] = written[rule]
+            self.recorded[rule_id] = written[rule]
 
     def _add_alerts(self, tick: Tick, samples: _Samples) -> None:
         """`ALERTS` and `ALERTS_FOR_STATE` of what is active, and the end of the series of what changed."""
