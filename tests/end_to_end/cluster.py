@@ -59,6 +59,17 @@ class Up:
         family = [child for process in found.values() for child in process.children(recursive=True)]
         return found, [*found.values(), *family]
 
+    def manage(self, *arguments):
+        """The output of a `manage.py` command on this cluster."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=REPOSITORY,
+            env={"PATH": os.defpath, "ALERTSITE_STATE_DIR": str(self.state)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
     def finish(self):
         self.output += self.process.communicate(timeout=DOWN_WITHIN_S)[0]
         return self.process.returncode
