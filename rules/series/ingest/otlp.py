@@ -9,6 +9,7 @@ a reason and a count.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections import Counter
@@ -266,7 +267,7 @@ def _labels(attributes: Iterable[KeyValue]) -> dict[str, str]:
 
 
 def _text(value: AnyValue) -> str:
-    """An attribute's value as Prometheus writes it: text as it is, lists and maps as JSON."""
+    """An attribute's value as Prometheus writes it: text as is, lists and maps in JSON, bytes in base64."""
     plain = _plain(value)
     if isinstance(plain, str):
         return plain
@@ -282,7 +283,7 @@ def _plain(value: AnyValue) -> object:
         case "kvlist_value":
             return {one.key: _plain(one.value) for one in value.kvlist_value.values}
         case "bytes_value":
-            return value.bytes_value.hex()
+            return base64.b64encode(value.bytes_value).decode()
         case None:
             return None
         case kind:

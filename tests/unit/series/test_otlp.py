@@ -207,12 +207,14 @@ def test_label_name(key, expected):
                         {"key": "d", "value": {"doubleValue": 1.5}},
                         {"key": "i", "value": {"intValue": "4"}},
                         {"key": "l", "value": {"arrayValue": {"values": [{"intValue": "1"}]}}},
+                        {"key": "m", "value": {"kvlistValue": {"values": [text("k", "v")]}}},
                         {"key": "n", "value": {}},
+                        {"key": "y", "value": {"bytesValue": "AQI="}},
                         asInt="1",
                     )
                 )
             ),
-            {'depth{b="true", d="1.5", i="4", l="[1]"}': [1.0]},
+            {r'depth{b="true", d="1.5", i="4", l="[1]", m="{\"k\":\"v\"}", y="AQI="}': [1.0]},
             id="values that are not text",
         ),
     ],
