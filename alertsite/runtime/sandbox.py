@@ -42,6 +42,7 @@ REDIS_DATABASES: Final = 64
 START_WITHIN_S: Final = 60.0
 STOP_WITHIN_S: Final = 10.0
 POLL_S: Final = 0.05
+MAX_DEPTH: Final = 60
 
 
 def sandbox_directory(name: str) -> Path:
@@ -51,10 +52,11 @@ def sandbox_directory(name: str) -> Path:
 
 
 def temporary_directory() -> Path:
-    """The directory for temporary files, or /tmp where the servers' account cannot reach that one."""
+    """The directory for temporary files; /tmp where that is too deep or beyond the servers' account."""
     own = Path(tempfile.gettempdir())
     account = lent_account(Path(os.devnull))
-    return own if account is None or account.can_reach(own) else Path("/tmp")  # noqa: S108 (with a private child)
+    serves = len(str(own)) <= MAX_DEPTH and (account is None or account.can_reach(own))
+    return own if serves else Path("/tmp")  # noqa: S108 (its child is private)
 
 
 def sandbox_urls(name: str, *, redis_database: int) -> ServerUrls:

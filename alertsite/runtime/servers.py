@@ -98,6 +98,8 @@ def prepare_postgres(servers: Servers, binaries: Binaries) -> None:
     """Make PostgreSQL's files unless they exist, and clear what a killed server left behind."""
     if (servers.postgres_data / "PG_VERSION").exists():
         clear_stale_pid(servers.postgres_data / "postmaster.pid")
+        for socket in servers.sockets.glob(".s.PGSQL.*"):
+            socket.unlink()
         return
     password_file = servers.sockets / "initdb-password"
     password_file.touch(mode=0o600)

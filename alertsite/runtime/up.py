@@ -60,11 +60,11 @@ def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
 async def run_cluster(
     state: StateDirectory, options: argparse.Namespace, variables: Mapping[str, str]
 ) -> None:
-    """Start the cluster, wait for SIGINT or SIGTERM, and stop it, also when starting fails."""
+    """Start the cluster, wait for a signal to stop, and stop it, also when starting fails."""
     screen = choose_screen(sys.stdout)
     supervisor = Supervisor(state.logs, state.record, screen.show)
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     # Probes stay on this machine: no proxy, and no certificates to load.
     async with httpx.AsyncClient(timeout=PROBE_TIMEOUT_S, trust_env=False, verify=False) as client:  # noqa: S501

@@ -132,6 +132,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+FORMAT_MODULE_PATH = "alertsite.settings.formats"  # times to the second
 
 STATIC_URL = "/static/"
 # Files are served from where the packages keep them: no collecting step before the first start.

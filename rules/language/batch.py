@@ -1,7 +1,7 @@
 """Rules of one shape, evaluated as one expression. In: their plans, samples. Out: an `Outcome` for all.
 
 A rule that fails takes none with it: what can be told apart inside the run is recorded there, and a batch
-that fails as a whole is evaluated rule by rule.
+that fails as a whole is halved until the rules that fail stand alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from alertsite.core.errors import PlatformError
 from alertsite.core.labels import LabelSet, Matcher
 from alertsite.core.samples import Floats, Ints
 from rules.language.binding import Binding, Change, bind, rebind, touched_rules
-from rules.language.errors import EvaluationError, EvaluationFault, QueryTooExpensive
+from rules.language.errors import EvaluationError, EvaluationFault, QueryTimeout, QueryTooExpensive
 from rules.language.evaluate import Evaluator
 from rules.language.frames import EvaluationLimits, QueryRange, Run, Samples, Vector, settled
 from rules.language.plan import Plan, Shape
@@ -75,8 +75,13 @@ class Batch:
         return bool(touched)
 
     def demands(self, query: QueryRange, limits: EvaluationLimits) -> list[Demand]:
-        """What the batch needs from the store at this tick; nothing if its windows cannot be read."""
+        """What the batch needs from the store at this tick; nothing if it cannot be evaluated at all."""
         self._unreadable = None
+        if self._shape.kind not in {"vector", "scalar"}:
+            self._unreadable = EvaluationError(
+                f"a rule takes an instant vector or a scalar, not a {self._shape.kind}"
+            )
+            return []
         try:
             return list(demands(self._shape.root, query.times(), Clock(query, limits)))
         except PlatformError as error:
@@ -84,21 +89,15 @@ class Batch:
             return []
 
     def evaluate(self, samples: list[Samples], query: QueryRange, limits: EvaluationLimits) -> Outcome:
-        """All rules of the batch; one by one if together they fail."""
+        """All rules of the batch, whatever fails among them."""
         run = Run(self._numbers, self._selectors, samples, self.binding.singles, query, limits)
         run.failures.update(self.binding.failures)
         if self._unreadable:
-            for owner in range(run.size):
-                run.fail(owner, self._unreadable)
-            return self._nothing(run)
+            _fail_all(run, 0, run.size, self._unreadable)
+            return self._collected(run, [])
         self._refuse_large_reads(run)
         outcome = self._attempt(run)
-        if isinstance(outcome, Outcome):
-            return outcome
-        if run.size > 1:
-            return self._apart(run)
-        run.fail(0, outcome)
-        return self._nothing(run)
+        return outcome if isinstance(outcome, Outcome) else self._divided(run, outcome)
 
     def _attempt(self, run: Run) -> Outcome | PlatformError:
         """What the run gives, or why it gives nothing. A fault of our own stays with the rules it met."""
@@ -110,10 +109,9 @@ class Batch:
             _LOG.exception("evaluation of %d rules failed", run.size)
             return EvaluationFault(error)
 
-    def _nothing(self, run: Run) -> Outcome:
-        return Outcome(self._rules, one_row_a_rule(0), np.empty(0, np.int64), np.empty(0), run)
-
     def _refuse_large_reads(self, run: Run) -> None:
+        if sum(int((part.stops - part.starts).sum()) for part in run.slots) <= run.limits.max_samples:
+            return
         read = np.zeros(run.size, np.int64)
         for part in run.slots:
             read += np.bincount(part.rows.owners, part.stops - part.starts, run.size).astype(np.int64)
@@ -125,58 +123,76 @@ class Batch:
 
     def _together(self, run: Run) -> Outcome:
         evaluator, times_ms, root = Evaluator(run), run.query.times(), self._shape.root
-        with np.errstate(all="ignore"):
-            if self._shape.kind == "vector":
-                vector = settled(evaluator.vector(root, times_ms), run, final=True)
-            elif self._shape.kind == "scalar":
-                values = evaluator.scalar(root, times_ms)
-                vector = Vector(run.singles, values, np.ones(values.shape, np.bool_))
-            else:
-                raise EvaluationError(f"a rule takes an instant vector or a scalar, not a {self._shape.kind}")
+        if self._shape.kind == "scalar":
+            values = evaluator.scalar(root, times_ms)
+            vector = Vector(run.singles, values, np.ones(values.shape, np.bool_))
+        else:
+            vector = settled(evaluator.vector(root, times_ms), run, final=True)
         holding = np.flatnonzero(vector.present[:, 0])
         if run.failures:
             failed = np.fromiter(run.failures, np.int64)
             holding = holding[~np.isin(vector.rows.owners[holding], failed)]
         return Outcome(self._rules, vector.rows, holding, vector.values[holding, 0], run)
 
-    def _apart(self, run: Run) -> Outcome:
-        """Each rule by itself, so that one that is too large fails alone."""
-        values, parts = [], []
-        for owner in range(run.size):
-            alone = _alone(run, owner)
-            if owner in run.failures:
+    def _divided(self, run: Run, error: PlatformError) -> Outcome:
+        """The batch after it failed as a whole: halved until the rules that fail stand alone."""
+        pieces: list[tuple[Rows, Floats]] = []
+        waiting = [(0, run.size, error)]
+        while waiting:
+            first, last, error = waiting.pop()
+            if last - first <= 1 or isinstance(error, QueryTimeout):
+                _fail_all(run, first, last, error)
                 continue
-            outcome = self._attempt(alone)
-            if isinstance(outcome, PlatformError):
-                run.fail(owner, outcome)
-                continue
-            if alone.failures:
-                run.fail(owner, alone.failures[0])
-            run.samples_read[owner], run.had_data[owner] = alone.samples_read[0], alone.had_data[0]
-            taken = outcome.rows.taken(outcome.holding)
-            taken.owners = np.full(len(taken), owner)
-            parts.append(taken)
-            values.append(outcome.values)
-        rows = concatenated(parts) if parts else one_row_a_rule(0)
-        return Outcome(self._rules, rows, np.arange(len(rows)), np.concatenate([*values, np.empty(0)]), run)
+            middle = (first + last) // 2
+            for low, high in ((first, middle), (middle, last)):
+                part = _part(run, low, high)
+                outcome = self._attempt(part)
+                if isinstance(outcome, Outcome):
+                    pieces.append(_merged(run, outcome, low, high))
+                else:
+                    waiting.append((low, high, outcome))
+        return self._collected(run, pieces)
+
+    def _collected(self, run: Run, pieces: list[tuple[Rows, Floats]]) -> Outcome:
+        rows = concatenated([rows for rows, _ in pieces]) if pieces else one_row_a_rule(0)
+        values = np.concatenate([np.empty(0), *(values for _, values in pieces)])
+        return Outcome(self._rules, rows, np.arange(len(rows)), values, run)
 
 
-def _alone(run: Run, owner: int) -> Run:
-    """The run of one rule of a batch."""
+def _fail_all(run: Run, first: int, last: int, error: PlatformError) -> None:
+    for owner in range(first, last):
+        run.fail(owner, error)
+
+
+def _part(run: Run, first: int, last: int) -> Run:
+    """The run of the rules from `first` to before `last`, numbered from zero."""
     slots = []
     for samples in run.slots:
-        mine = np.flatnonzero(samples.rows.owners == owner)
-        rows = samples.rows.taken(mine)
-        rows.owners = np.zeros(len(mine), np.int64)
+        # Rows stand in order of their rules.
+        low, high = np.searchsorted(samples.rows.owners, [first, last]).tolist()
+        rows = samples.rows.taken(np.arange(low, high))
+        rows.owners = rows.owners - first
         slots.append(
-            Samples(rows, samples.starts[mine], samples.stops[mine], samples.times_ms, samples.values)
+            Samples(rows, samples.starts[low:high], samples.stops[low:high], samples.times_ms, samples.values)
         )
-    numbers = run.numbers[owner : owner + 1]
-    return Run(
-        numbers,
-        [[of_slot[owner]] for of_slot in run.selectors],
+    part = Run(
+        run.numbers[first:last],
+        [of_slot[first:last] for of_slot in run.selectors],
         slots,
-        one_row_a_rule(1),
+        one_row_a_rule(last - first),
         run.query,
         run.limits,
     )
+    part.failures.update({o - first: e for o, e in run.failures.items() if first <= o < last})
+    return part
+
+
+def _merged(run: Run, outcome: Outcome, first: int, last: int) -> tuple[Rows, Floats]:
+    """What holds of a part, as rows of the whole run; what is known of its rules goes to the run."""
+    run.samples_read[first:last] = outcome.run.samples_read
+    run.had_data[first:last] = outcome.run.had_data
+    for owner, error in outcome.run.failures.items():
+        run.fail(first + owner, error)
+    rows = outcome.rows.taken(outcome.holding)
+    rows.owners = rows.owners + first
+    return rows, outcome.values

@@ -29,17 +29,14 @@ def choose(operation: Aggregate, vector: Vector, parameter: Floats, run: Run) ->
     # Whole numbers below what any vector holds; failed rules get zero.
     wanted = np.trunc(np.nan_to_num(np.clip(parameter, 0, len(vector.rows)), nan=0.0))[vector.rows.owners]
     present = np.zeros_like(vector.present)
-    order: Ints | None = None
+    best: Ints | None = None
     for step in range(vector.present.shape[1]):
-        order = _ranked(operation.op, vector, groups, step)
-        rank = _rank_in_group(groups.of_row[order])
-        chosen = order[rank < wanted[order, step]]
-        present[chosen, step] = True
-        order = chosen
-    instant = vector.present.shape[1] == 1
-    return Vector(
-        vector.rows, vector.values, present, order if instant and operation.op != "limitk" else None
-    )
+        run.check_time()
+        ranked = _ranked(operation.op, vector, groups, step)
+        best = ranked[_rank_in_group(groups.of_row[ranked]) < wanted[ranked, step]]
+        present[best, step] = True
+    in_order = vector.present.shape[1] == 1 and operation.op != "limitk"
+    return Vector(vector.rows, vector.values, present, best if in_order else None)
 
 
 def _check_count(parameter: Floats, run: Run) -> None:

@@ -17,7 +17,8 @@ from rules.language.binding import bind
 from rules.language.checks import literal
 from rules.language.errors import QueryTooExpensive
 from rules.language.evaluate import Evaluator
-from rules.language.frames import EvaluationLimits, QueryRange, Run, Vector, settled
+from rules.language.frames import EvaluationLimits, QueryRange, Run, Vector, Windows, settled
+from rules.language.functions.extended import extended_samples
 from rules.language.plan import Plan, ResultKind
 from rules.language.reading import Clock, Layout, demands
 from rules.language.syntax import RangeSelector, Subquery
@@ -181,16 +182,25 @@ def _final(evaluator: Evaluator, plan: Plan, times_ms: Ints) -> Vector:
 def _matrix(evaluator: Evaluator, root: RangeSelector | Subquery, times_ms: Ints) -> InstantResult:
     """The samples of a range vector at one time."""
     windows = evaluator.windows(root, times_ms)
-    samples = windows.samples
-    rows = np.flatnonzero(windows.counts[:, 0]).tolist()
-    spans = [slice(windows.low[row, 0], windows.high[row, 0]) for row in rows]
-    offsets = np.cumsum([0, *(span.stop - span.start for span in spans)]).astype(np.int64)
+    series = []
+    for row in np.flatnonzero(windows.counts[:, 0]).tolist():
+        times, values = _window_samples(windows, row)
+        if len(times):
+            series.append((windows.samples.rows.final_labels(row), times, values))
     return InstantResult(
         "matrix",
-        [samples.rows.final_labels(row) for row in rows],
-        np.concatenate([samples.values[span] for span in spans]) if spans else np.empty(0),
-        np.concatenate([samples.times_ms[span] for span in spans]) if spans else np.empty(0, np.int64),
-        offsets,
+        [labels for labels, _, _ in series],
+        np.concatenate([np.empty(0), *(values for _, _, values in series)]),
+        np.concatenate([np.empty(0, np.int64), *(times for _, times, _ in series)]),
+        np.cumsum([0, *(len(times) for _, times, _ in series)]).astype(np.int64),
         tuple(evaluator.run.notes.warnings),
         tuple(evaluator.run.notes.infos),
     )
+
+
+def _window_samples(windows: Windows, row: int) -> tuple[Ints, Floats]:
+    """Times and values in a row's only window."""
+    if windows.extension:
+        return extended_samples(windows, row)
+    span = slice(windows.low[row, 0], windows.high[row, 0])
+    return windows.samples.times_ms[span], windows.samples.values[span]

@@ -212,6 +212,11 @@ class Run:
 
     def count_read(self, rows: Rows, counts: Ints) -> None:
         """Count samples seen by each row: shape (n,)."""
+        if self.size == 1:
+            total = int(counts.sum())
+            self.samples_read[0] += total
+            self.had_data[0] |= total > 0
+            return
         read = np.bincount(rows.owners, counts, self.size).astype(np.int64)
         self.samples_read += read
         self.had_data |= read > 0

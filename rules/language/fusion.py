@@ -88,9 +88,11 @@ class ShardPlan:
         query = QueryRange(at_ms, at_ms)
         needed = [batch.demands(query, limits) for batch in self._batches]
         samples = self._read(reader, needed, at_ms)
-        outcomes = [
-            batch.evaluate(part, query, limits) for batch, part in zip(self._batches, samples, strict=True)
-        ]
+        with np.errstate(all="ignore"):  # infinities and NaN are values like others
+            outcomes = [
+                batch.evaluate(part, query, limits)
+                for batch, part in zip(self._batches, samples, strict=True)
+            ]
         return _gathered(outcomes, self._count)
 
     def _bind(self, reader: SeriesReader, limits: EvaluationLimits) -> None:

@@ -56,9 +56,8 @@ def join(operation: Binary, left: Vector, right: Vector, run: Run) -> Vector:
     parts = [_met(operation, many, one, groups, run), *_filled(operation, many, one, groups)]
     pairs = parts[0] if len(parts) == 1 else _Pairs.appended(parts)
     if matching.many is None and not groups.left_unique:
-        crowded = group_presence(groups.left[pairs.origin], pairs.present, groups.count) > 1
-        owners = _owners_of_groups(many.rows, groups.left, groups.count)
-        run.fail_all(owners[crowded.any(axis=1)], _EXPLICIT)
+        most = group_presence(pairs.group, pairs.present, groups.count).max(axis=1, initial=0)
+        run.fail_all(pairs.rows.owners[most[pairs.group] > 1], _EXPLICIT)
     vector = _computed(operation, pairs, swapped=swapped)
     _refuse_equal_results(pairs, matching, run)
     return settled(vector, run)
@@ -68,12 +67,11 @@ def join(operation: Binary, left: Vector, right: Vector, run: Run) -> Vector:
 class _Pairs:
     """Elements that meet, or that meet a fill value.
 
-    `origin` is the row of the many side that a result row comes from. Rows whose many side is filled in stand
-    for no row; theirs is not used.
+    `group` is the match group of each row.
     """
 
     rows: Rows
-    origin: Ints
+    group: Ints
     many: Floats
     one: Floats
     present: Bools
@@ -84,7 +82,7 @@ class _Pairs:
         rows = [part.rows for part in parts]
         return cls(
             rows[0].memo(("appended", *rows), lambda: concatenated(rows)),
-            np.concatenate([part.origin for part in parts]),
+            np.concatenate([part.group for part in parts]),
             np.concatenate([part.many for part in parts]),
             np.concatenate([part.one for part in parts]),
             np.concatenate([part.present for part in parts]),
@@ -104,7 +102,7 @@ def _met(operation: Binary, many: Vector, one: Vector, groups: Signatures, run: 
     key = ("met", one.rows, matching, keeps_name, operation.return_bool)
     many_at, one_at, rows = many.rows.memo(key, make)
     present = many.present[many_at] & one.present[one_at]
-    return _Pairs(rows, many_at, many.values[many_at], one.values[one_at], present)
+    return _Pairs(rows, groups.left[many_at], many.values[many_at], one.values[one_at], present)
 
 
 def _meeting(groups: Signatures, run: Run) -> tuple[Ints, Ints]:
@@ -165,14 +163,12 @@ def _filled(operation: Binary, many: Vector, one: Vector, groups: Signatures) ->
         alone = ~(group_presence(groups.right, one.present, groups.count) > 0)[groups.left]
         rows = _filled_rows(many.rows, operation, has_many=True)
         filler = np.full_like(many.values, matching.fill_right)
-        origin = np.arange(len(many.rows))
-        parts.append(_Pairs(rows, origin, many.values, filler, many.present & alone))
+        parts.append(_Pairs(rows, groups.left, many.values, filler, many.present & alone))
     if matching.fill_left is not None:
         alone = ~(group_presence(groups.left, many.present, groups.count) > 0)[groups.right]
         rows = _filled_rows(one.rows, operation, has_many=False)
         filler = np.full_like(one.values, matching.fill_left)
-        origin = np.zeros(len(one.rows), np.int64)
-        parts.append(_Pairs(rows, origin, filler, one.values, one.present & alone))
+        parts.append(_Pairs(rows, groups.right, filler, one.values, one.present & alone))
     return parts
 
 

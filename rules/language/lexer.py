@@ -98,12 +98,12 @@ def seconds_of(word: str) -> float:
 
 
 def unquote(token: Token, text: str) -> str:
-    """The string that a string token stands for. Bytes that are not UTF-8 become U+FFFD.
+    """The string that a string token stands for.
 
     Raises
     ------
     ParseError
-        For an escape that Go does not know.
+        For an escape that Go does not know, or bytes that are not UTF-8: no label could hold them.
     """
     body = token.text[1:-1]
     if token.text[0] == "`" or "\\" not in body:
@@ -121,7 +121,10 @@ def unquote(token: Token, text: str) -> str:
             return bytes([_SIMPLE_ESCAPES[simple[0]]])
         raise ParseError("unknown escape sequence in string", text=text, position=token.position)
 
-    return _ESCAPE.sub(replace, body.encode()).decode("utf-8", "replace")
+    try:
+        return _ESCAPE.sub(replace, body.encode()).decode()
+    except UnicodeDecodeError:
+        raise ParseError("string is not valid UTF-8", text=text, position=token.position) from None
 
 
 def _encoded(code_point: int, token: Token, text: str) -> bytes:

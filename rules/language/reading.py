@@ -62,6 +62,8 @@ class Clock:
     def inner_times(self, subquery: Subquery, times_ms: Ints) -> Ints:
         """Shape (s,). The aligned steps of a subquery, for all windows that end at its moments."""
         ends = self.moments(times_ms, subquery.at, subquery.offset)
+        if len(ends) == 0:  # inside a subquery whose window is shorter than its step
+            return ends
         window = self.duration_ms(subquery.window, positive=True)
         step = self.limits.subquery_step_ms
         if subquery.step is not None:

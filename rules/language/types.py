@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from rules.language.functions.signatures import OF_NATIVE_HISTOGRAM, SIGNATURES
+from rules.language.functions.signatures import OF_NATIVE_HISTOGRAM, RENAMED, SIGNATURES
 from rules.language.syntax import (
     AGGREGATIONS,
     COMPARISONS,
@@ -64,7 +64,8 @@ def expect_type(expr: Expr, wanted: ValueType, context: str) -> None:
 
 
 def call(function: str, arguments: tuple[Expr, ...]) -> Call:
-    """A function call that fits its signature."""
+    """A function call that fits its signature; a name of Prometheus 2 becomes that of Prometheus 3."""
+    function = RENAMED.get(function, function)
     signature = SIGNATURES.get(function)
     if signature is None:
         near = get_close_matches(function, [*SIGNATURES, *AGGREGATIONS], n=1)

@@ -53,3 +53,7 @@ class _OneSeries:
     def read(self, numbers: Ints, start_ms: int, end_ms: int) -> Columns:
         del numbers, start_ms, end_ms  # it has no more than what every window may see
         return self._columns
+
+
+if __name__ == "__main__":
+    compile_kernels()

@@ -80,6 +80,7 @@ class LedgerEntry(TenantModel):
     transition_count = models.PositiveIntegerField(default=0)
 
     class Meta:
+        verbose_name_plural = "ledger entries"
         constraints = [models.UniqueConstraint(fields=["shard", "due_at"], name="ledger_tick_once")]
         indexes = [models.Index(fields=["due_at"], name="ledger_by_time")]
 

@@ -99,8 +99,12 @@ class Rule(TenantModel):
     recovery_expr = models.TextField(
         blank=True, help_text="A firing alert stays firing while this holds (hysteresis)."
     )
-    hold_for_s = models.PositiveIntegerField(default=0, help_text="`for`: seconds from pending to firing.")
-    keep_firing_for_s = models.PositiveIntegerField(default=0, help_text="Seconds to keep firing afterwards.")
+    hold_for_s = models.PositiveIntegerField(
+        "for", default=0, help_text="Seconds that the condition must hold before the alert fires."
+    )
+    keep_firing_for_s = models.PositiveIntegerField(
+        "keep firing for", default=0, help_text="Seconds to keep firing after the condition ended."
+    )
     severity = models.CharField(max_length=10, choices=Severity.choices, default=Severity.MEDIUM)
     category = models.CharField(max_length=50, blank=True)
     labels = models.JSONField(default=dict, blank=True)

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from rules.notify.notification import DeliveryFailed, DeliveryRefused
 
 Resolver: TypeAlias = Callable[[str], list[str]]
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def resolve(host: str) -> list[str]:
@@ -29,32 +30,38 @@ def resolve(host: str) -> list[str]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise DeliveryFailed(f"host {host!r} cannot be resolved: {error.strerror}") from None
+    except UnicodeError:  # a label of more than 63 characters, for one
+        raise DeliveryFailed(f"host {host!r} cannot be resolved: it is no host name") from None
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def checked_address(host: str, resolver: Resolver, *, allow_private: bool) -> str:
-    """An address of the host that may be connected to.
+def checked_addresses(host: str, resolver: Resolver, *, allow_private: bool) -> list[str]:
+    """The addresses of the host, all of which may be connected to.
 
     Raises
     ------
     DeliveryRefused
-        If any of its addresses is not a public one and private ones are not allowed.
+        If any of them is not a public one and private ones are not allowed. Which one is not told: it would
+        tell a tenant what our name servers know.
     """
     addresses = resolver(host)
-    if not allow_private:
-        for address in addresses:
-            if not _public(address):
-                raise DeliveryRefused(
-                    f"host {host!r} has the address {address}, which is not public;"
-                    " ALLOW_PRIVATE_WEBHOOKS accepts such addresses"
-                )
-    return addresses[0]
+    if not allow_private and not all(map(is_public, addresses)):
+        raise DeliveryRefused(
+            f"host {host!r} has an address that is not public; ALLOW_PRIVATE_WEBHOOKS accepts such addresses"
+        )
+    return addresses
 
 
-def _public(address: str) -> bool:
+def is_public(address: str) -> bool:
+    """Whether an address, or the IPv4 address inside an IPv6 one, belongs to the public internet."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv6Address):
-        embedded = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo or [None, None])[1]
-        if embedded is not None:
-            parsed = embedded
-    return parsed.is_global and not parsed.is_multicast
+        parsed = _embedded(parsed) or parsed
+    return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address where packets to this one end: mapped, 6to4, Teredo, or translated (RFC 6052)."""
+    if address in _TRANSLATED:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)

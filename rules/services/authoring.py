@@ -102,6 +102,7 @@ def save_group(group: RuleGroup, author: Author) -> RuleGroup:
 def delete_group(group: RuleGroup, author: Author) -> None:
     """Remove a group with its rules. Their firing alerts resolve, people are told, and history remains."""
     with transaction.atomic():
+        sharding.hold_group(group)
         for rule in group.rules.all():
             retire_alerts(rule, now=author.now)
         deed = Deed(author.name, "rule_group.deleted", f"rule_group:{group.pk}", {"name": group.name})
@@ -115,6 +116,7 @@ def delete_group(group: RuleGroup, author: Author) -> None:
 def delete_rule(rule: Rule, author: Author) -> None:
     """Remove a rule. Its firing alerts resolve, people are told, and history remains."""
     with transaction.atomic():
+        sharding.hold_group(rule.group)
         retire_alerts(rule, now=author.now)
         deed = Deed(author.name, "rule.deleted", f"rule:{rule.pk}", asdict(draft_of(rule)))
         record(rule.tenant_id, deed, at=author.now)
@@ -135,6 +137,7 @@ def save_rule(group: RuleGroup, draft: RuleDraft, author: Author, *, rule: Rule 
     """
     compiled = check_draft(draft)
     with transaction.atomic():
+        sharding.hold_group(group)
         if rule is None:
             _spend_quota(group.tenant_id, 1)
             rule = Rule(tenant_id=group.tenant_id)
@@ -163,6 +166,7 @@ def replace_rules(group: RuleGroup, drafts: Sequence[RuleDraft], author: Author)
     """
     compiled = [check_draft(draft) for draft in drafts]
     with transaction.atomic():
+        sharding.hold_group(group)
         there: defaultdict[tuple[str, str], list[Rule]] = defaultdict(list)
         for rule in group.rules.order_by("position", "id"):
             there[rule.kind, rule.name].append(rule)

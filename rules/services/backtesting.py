@@ -20,11 +20,11 @@ from rules.language.engine import EvaluationLimits, evaluate_range
 from rules.language.frames import QueryRange
 from rules.language.plan import plan, plan_expr
 from rules.models import Rule, RuleGroup
-from rules.notify.templates import TemplateExpander
 from rules.series.protocols import SeriesReader
 from rules.services.authoring import RuleDraft, check_draft
 from rules.services.programs import spec_of
 from rules.services.querying import TenantQueries
+from rules.services.templating import rule_templates
 from rules.services.transitions import finite
 
 MAX_TICKS: Final = 50_000
@@ -111,7 +111,7 @@ class _Trying:
 
     def _verdict(self, spec: RuleSpec) -> Verdict:
         specs = [*self._inputs(spec), spec]
-        done = replay(specs, self._reader(specs), self._ticks, self._limits, TemplateExpander())
+        done = replay(specs, self._reader(specs), self._ticks, self._limits, rule_templates)
         alone = _of_rule(done, len(specs) - 1)
         incidents = self._trial.incidents
         return Verdict(alone, score(episodes(alone.intervals), incidents) if incidents else None)

@@ -72,6 +72,8 @@ class DeliverySummary:
     dead: int = 0
     lost: int = 0
     """Claimed by somebody else meanwhile."""
+    left: int = 0
+    """Not begun, since the ones before took as long as a claim lasts."""
 
 
 def claim_due_messages(*, now: datetime, limit: int = 500) -> list[MessageClaim]:
@@ -109,11 +111,17 @@ def deliver(
     2. Send.
     3. Record receipt, retry or dead letter. A worker lost between 2 and 3 leaves the stored attempt; the
        message is sent again after the lease, with the same idempotency key.
+
+    When the claims have run out the rest is left to whoever claims it next: the task ends in time.
     """
     summary = DeliverySummary()
     run = _Run(clock, registry or receiver_registry(), random or SystemRandom(), summary)
+    ends_ms = clock.now_ms() + QUEUE_LEASE // timedelta(milliseconds=1)
     with platform_scope():
-        for message_id, token in claimed:
+        for position, (message_id, token) in enumerate(claimed):
+            if clock.now_ms() >= ends_ms:
+                summary.left = len(claimed) - position
+                break
             run.deliver_one(message_id, token)
     return summary
 

@@ -27,17 +27,23 @@ from rules.evaluation.tick import Surroundings, Tick, run_tick
 from rules.evaluation.ticks import DueTicks, Timetable, due_ticks
 from rules.language.engine import EvaluationLimits
 from rules.models import LedgerEntry, Shard
-from rules.notify.templates import TemplateExpander
 from rules.services import transitions, waking
 from rules.services.health import note_health
 from rules.services.programs import LoadedShard, load_shard
 from rules.services.stores import hot_store
+from rules.services.templating import rule_templates
 from rules.services.waking import LEASE, Claim
 
 log = structlog.get_logger(__name__)
 
 BEHIND: Final = "behind by more ticks than the tenant's max_catch_up_ticks"
 EVALUATION_BUDGET_NS: Final = 10_000_000_000
+
+
+class ShardChanged(PlatformError):
+    """Its rules were changed while a tick was evaluated: nothing of the tick was written."""
+
+    code = "shard.changed"
 
 
 class LeaseLost(PlatformError):
@@ -73,9 +79,16 @@ def evaluate_claims(claims: Sequence[Claim], clock: Clock) -> PassSummary:
 
 
 def _evaluate_shard(claim: Claim, clock: Clock, summary: PassSummary) -> None:
-    shard = Shard.objects.for_tenant(claim.tenant_id).filter(pk=claim.shard_id).first()
-    if shard is None or shard.fencing_token != claim.fencing_token:
-        raise LeaseLost(f"shard {claim.shard_id} is claimed with a newer token than {claim.fencing_token}")
+    """Evaluate what is due, with the rules as they are when each tick commits."""
+    while True:
+        try:
+            return _run_due(claim, clock, summary)
+        except ShardChanged:
+            log.info("shard.changed", shard=str(claim.shard_id))
+
+
+def _run_due(claim: Claim, clock: Clock, summary: PassSummary) -> None:
+    shard = _claimed_shard(claim)
     loaded = load_shard(shard)
     quota = Quota.objects.get(pk=claim.tenant_id)
     due = due_ticks(
@@ -86,10 +99,20 @@ def _evaluate_shard(claim: Claim, clock: Clock, summary: PassSummary) -> None:
     )
     if due.skipped:
         _record_skipped(shard, loaded, due, clock)
+    if not due.evaluate:
+        advance_shard(shard, shard.next_due_at, clock, release=True)
+        return
     work = ShardPass(shard, loaded, quota, clock)
     for at_ms in due.evaluate:
         following = Step(at_ms, at_ms + due.evaluate.step, release=at_ms == due.evaluate[-1])
         work.run(following, summary)
+
+
+def _claimed_shard(claim: Claim) -> Shard:
+    shard: Shard | None = Shard.objects.for_tenant(claim.tenant_id).filter(pk=claim.shard_id).first()
+    if shard is None or shard.fencing_token != claim.fencing_token:
+        raise LeaseLost(f"shard {claim.shard_id} is claimed with a newer token than {claim.fencing_token}")
+    return shard
 
 
 def evaluate_tenant_now(tenant_id: UUID, clock: Clock) -> PassSummary:
@@ -104,7 +127,7 @@ def evaluate_tenant_now(tenant_id: UUID, clock: Clock) -> PassSummary:
     )
     for claim in waking.claim_tenant(tenant_id, now=to_datetime(clock.now_ms())):
         with tenant_scope(tenant_id):
-            shard = Shard.objects.for_tenant(tenant_id).get(pk=claim.shard_id)
+            shard = _claimed_shard(claim)
             work = ShardPass(shard, load_shard(shard), Quota.objects.get(pk=tenant_id), clock)
             work.run(Step(clock.now_ms(), from_datetime(shard.next_due_at), release=True), summary)
     return summary
@@ -122,7 +145,7 @@ def _record_skipped(shard: Shard, loaded: LoadedShard, due: DueTicks, clock: Clo
             started_at=now,
             finished_at=now,
             data_as_of=to_datetime(at_ms),
-            layout=loaded.layout,
+            layout_id=loaded.layout_id,
             fencing_token=shard.fencing_token,
             outcomes=outcomes,
             skipped_reason=BEHIND,
@@ -141,11 +164,17 @@ def advance_shard(shard: Shard, next_due_at: datetime, clock: Clock, *, release:
     ------
     LeaseLost
         If somebody holds a newer token.
+    ShardChanged
+        If a rule was changed since the shard was loaded.
     """
     now = to_datetime(clock.now_ms())
     held = Shard.objects.for_tenant(shard.tenant_id).filter(pk=shard.pk, fencing_token=shard.fencing_token)
-    if not held.update(next_due_at=next_due_at, leased_until=now if release else now + LEASE):
-        raise LeaseLost(f"shard {shard.pk} is claimed with a newer token than {shard.fencing_token}")
+    unchanged = held.filter(content_version=shard.content_version)
+    if unchanged.update(next_due_at=next_due_at, leased_until=now if release else now + LEASE):
+        return
+    if held.exists():
+        raise ShardChanged(f"the rules of shard {shard.pk} are newer than {shard.content_version}")
+    raise LeaseLost(f"shard {shard.pk} is claimed with a newer token than {shard.fencing_token}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +209,11 @@ class ShardPass:
         started_ms = self.clock.now_ms()
         store = hot_store(self.shard.tenant_id)
         publisher = SeriesPublisher(store, self.loaded.program, self.loaded.recorded, now_ms=started_ms)
+        limits = EvaluationLimits(max_samples=self.quota.max_samples_per_query)
         around = Surroundings(
             reader=store,
-            limits=EvaluationLimits(max_samples=self.quota.max_samples_per_query),
-            expander=TemplateExpander(),
+            limits=limits,
+            expander=rule_templates(store, limits, step.at_ms),
             publish=publisher.publish,
         )
         tick = run_tick(self.loaded.program, self.active.alerts, self.active.labels, around, step.at_ms)
@@ -206,7 +236,7 @@ class ShardPass:
                 started_at=to_datetime(started_ms),
                 finished_at=to_datetime(self.clock.now_ms()),
                 data_as_of=to_datetime(tick.at_ms),
-                layout=self.loaded.layout,
+                layout_id=self.loaded.layout_id,
                 fencing_token=shard.fencing_token,
                 outcomes=tick.outcomes.tobytes(),
                 caught_up=late,

@@ -45,7 +45,7 @@ def note_health(shard: Shard, loaded: LoadedShard, tick: Tick) -> None:
 def _differing(shard: Shard, loaded: LoadedShard, tick: Tick) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     last = (
         LedgerEntry.objects.for_tenant(shard.tenant_id)
-        .filter(shard=shard, layout=loaded.layout, skipped_reason="")
+        .filter(shard=shard, layout=loaded.layout_id, skipped_reason="")
         .order_by("-due_at")
         .values_list("outcomes", "errors")
         .first()

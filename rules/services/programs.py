@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
+from typing import Any, TypeVar
 from uuid import UUID
 
 from alertsite.core.identifiers import RuleId
@@ -13,6 +14,8 @@ from rules.evaluation.program import RuleSpec, ShardProgram
 from rules.models import Rule, Shard, ShardLayout
 
 MAX_CACHED_RULES = 500_000
+
+T = TypeVar("T")
 
 _COLUMNS = (
     "id",
@@ -41,7 +44,8 @@ class LoadedShard:
     """A shard's program with what this process remembers between ticks."""
 
     content_version: int
-    layout: ShardLayout
+    layout_id: int
+    """Of the `ShardLayout` row, which itself is not kept: it names every rule."""
     program: ShardProgram
     recorded: dict[RuleId, set[LabelSet]] = field(default_factory=dict)
     """Series each recording rule wrote last: one that is missing from its next result is marked stale."""
@@ -76,7 +80,8 @@ def _load(shard: Shard) -> LoadedShard:
         .order_by("group_id", "position", "id")
         .values_list(*_COLUMNS)
     )
-    specs = [_spec(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+    share = _Shared()
+    specs = [_spec(dict(zip(_COLUMNS, row, strict=True)), share) for row in rows]
     layout, _ = ShardLayout.across_tenants.get_or_create(
         shard=shard,
         content_version=shard.content_version,
@@ -86,11 +91,20 @@ def _load(shard: Shard) -> LoadedShard:
             "rule_versions": [spec.version for spec in specs],
         },
     )
-    return LoadedShard(shard.content_version, layout, ShardProgram(specs))
+    return LoadedShard(shard.content_version, layout.pk, ShardProgram(specs))
 
 
-def _spec(row: dict[str, object]) -> RuleSpec:
-    return spec_of(row | {"query_offset_s": row["group__query_offset_s"]}, group=str(row["group_id"]))
+class _Shared(dict[object, Any]):
+    """One object for equal values: rules of a shard repeat groups and labels by the thousand."""
+
+    def __call__(self, value: T) -> T:
+        """The first of the values equal to this one."""
+        return self.setdefault(value, value)  # type: ignore[no-any-return]
+
+
+def _spec(row: dict[str, object], share: _Shared) -> RuleSpec:
+    spec = spec_of(row | {"query_offset_s": row["group__query_offset_s"]}, group=share(str(row["group_id"])))
+    return replace(spec, labels=share(spec.labels), annotations=share(spec.annotations))
 
 
 def spec_of(row: dict[str, object], *, group: str) -> RuleSpec:

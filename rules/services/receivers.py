@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from time import monotonic
 
 import httpx
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.db import transaction
 from alertsite.audit.services import Deed, record
 from rules.models import Receiver
 from rules.notify.addresses import resolve
+from rules.notify.posting import Poster
 from rules.notify.receivers.email.receiver import EmailKind, SmtpServer
 from rules.notify.receivers.log.receiver import LogKind
 from rules.notify.receivers.registry import ReceiverRegistry
@@ -20,7 +22,7 @@ from rules.services.authoring import Author
 
 @cache
 def receiver_registry() -> ReceiverRegistry:
-    """Every kind, with this process's connection pool and the operator's SMTP server."""
+    """Every kind, with the guard on addresses and the operator's SMTP server."""
     server = SmtpServer(
         host=settings.EMAIL_HOST,
         port=settings.EMAIL_PORT,
@@ -30,11 +32,15 @@ def receiver_registry() -> ReceiverRegistry:
         starttls=settings.EMAIL_USE_TLS,
         timeout_s=settings.EMAIL_TIMEOUT,
     )
-    # A proxy from the environment would connect for us, past the guard on addresses.
-    client = httpx.Client(trust_env=False)
+    poster = Poster(
+        resolve,
+        allow_private=settings.ALLOW_PRIVATE_WEBHOOKS,
+        ssl_context=httpx.create_ssl_context(),
+        monotonic=monotonic,
+    )
     return ReceiverRegistry(
         [
-            WebhookKind(client, resolve, allow_private=settings.ALLOW_PRIVATE_WEBHOOKS),
+            WebhookKind(poster),
             EmailKind(server),
             LogKind(),
         ]

@@ -59,6 +59,17 @@ def _shard(group: RuleGroup, slot: int, *, now: datetime) -> Shard:
     return shard
 
 
+def hold_group(group: RuleGroup) -> None:
+    """Keep evaluation of the group's shard from committing until this transaction ends.
+
+    Called first in every transaction that changes rules: what is active is then what the change finds, and a
+    tick that was evaluated meanwhile with the old rules sees that they changed and is evaluated again.
+    """
+    _lock_layout(group.tenant_id)
+    if group.shard_id is not None:
+        list(Shard.across_tenants.filter(pk=group.shard_id).select_for_update().values_list("pk"))
+
+
 def refresh_shard(shard: Shard) -> None:
     """Count the shard's active rules and mark its content as changed."""
     counted = Shard.across_tenants.filter(pk=shard.pk).aggregate(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from celery import shared_task
-
 from alertsite.core.clock import SystemClock, to_datetime
+from alertsite.web.task import task
 from rules.services import delivery, waking
 
 Claimed = tuple[str, int]
 """message id, fencing token"""
 
 
-@shared_task(queue="notify", soft_time_limit=8, time_limit=10, expires=10)
+@task(capability="notify", soft_time_limit=8, time_limit=10, expires=10)
 def wake_deliveries() -> dict[str, int]:
     """Claim due messages and hand them out by receiver. Idempotency key: the claim's fencing token."""
     now = to_datetime(SystemClock().now_ms())
@@ -25,7 +24,7 @@ def wake_deliveries() -> dict[str, int]:
     return {"messages": len(claims), "tasks": len(batches)}
 
 
-@shared_task(queue="notify", soft_time_limit=110, time_limit=120)
+@task(capability="notify", soft_time_limit=110, time_limit=120)
 def deliver_claimed(claimed: list[Claimed]) -> dict[str, int]:
     """Send claimed messages of one receiver. Idempotency key: the message's own."""
     return asdict(delivery.deliver(delivery.claims_from(claimed), SystemClock()))

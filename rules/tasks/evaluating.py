@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from uuid import UUID
 
-from celery import shared_task
-
 from alertsite.core.clock import SystemClock, to_datetime
+from alertsite.web.task import task
 from rules.services import evaluation, waking
 from rules.tasks.delivering import wake_deliveries
 
@@ -15,7 +14,7 @@ Claimed = tuple[str, str, int, int]
 """shard id, tenant id, fencing token, rule count"""
 
 
-@shared_task(queue="evaluate", soft_time_limit=8, time_limit=10, expires=10)
+@task(capability="evaluate", soft_time_limit=8, time_limit=10, expires=10)
 def wake_shards() -> dict[str, int]:
     """Claim due shards and hand them out in batches. Idempotency key: the claim's fencing token."""
     now = to_datetime(SystemClock().now_ms())
@@ -30,7 +29,7 @@ def wake_shards() -> dict[str, int]:
     return {"shards": len(claims), "tasks": tasks}
 
 
-@shared_task(queue="evaluate", soft_time_limit=8, time_limit=10, expires=5)
+@task(capability="evaluate", soft_time_limit=8, time_limit=10, expires=5)
 def wake_if_silent() -> dict[str, bool]:
     """Wake in beat's place when it has not been heard of. Idempotency key: the claims' fencing tokens."""
     now = to_datetime(SystemClock().now_ms())
@@ -42,7 +41,7 @@ def wake_if_silent() -> dict[str, bool]:
     return silent
 
 
-@shared_task(queue="evaluate", soft_time_limit=20, time_limit=24)
+@task(capability="evaluate", soft_time_limit=20, time_limit=24)
 def evaluate_shards(claimed: list[Claimed]) -> dict[str, int]:
     """Evaluate the due ticks of claimed shards. Idempotency key: (shard, fencing token, tick)."""
     claims = [

@@ -1,110 +1,18 @@
 """`manage.py up` on a machine of its own making: a fresh state directory and free ports."""
 
-import itertools
-import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-import urllib.request
-from pathlib import Path
+from __future__ import annotations
 
-import psutil
+import signal
+import urllib.request
+
 import pytest
 
-from alertsite.runtime.sandbox import temporary_directory
 from alertsite.runtime.topology import POOLS
+from tests.end_to_end.cluster import wait_for_end
 
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).parents[2]
 PROCESSES = {"postgres", "valkey", "web", "beat", "flower", *(pool.name for pool in POOLS)}
-DOWN_WITHIN_S = 150
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Up:
-    """One run of `manage.py up`, its output kept line by line."""
-
-    def __init__(self, state: Path, *options: str) -> None:
-        self.state = state
-        self.port, flower_port = free_port(), free_port()
-        self.output = ""
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "manage.py", "up", *options),
-                *("--port", str(self.port), "--flower-port", str(flower_port)),
-            ],
-            cwd=REPOSITORY,
-            env={"PATH": os.defpath, "ALERTSITE_STATE_DIR": str(state)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def wait_until_up(self):
-        for line in self.process.stdout:
-            self.output += line
-            if line.startswith("flower: "):
-                return
-        pytest.fail(f"`up` ended:\n{self.output}")
-
-    def lines_until(self, start):
-        return list(itertools.takewhile(lambda line: not line.startswith(start), self.process.stdout))
-
-    def running(self):
-        recorded = json.loads((self.state / "processes.json").read_text())
-        found = {entry["name"]: psutil.Process(entry["pid"]) for entry in recorded}
-        family = [child for process in found.values() for child in process.children(recursive=True)]
-        return found, [*found.values(), *family]
-
-    def finish(self):
-        self.output += self.process.communicate(timeout=DOWN_WITHIN_S)[0]
-        return self.process.returncode
-
-
-@pytest.fixture
-def start():
-    started = []
-    home = Path(tempfile.mkdtemp(prefix="alertsite-up-", dir=temporary_directory()))
-    home.chmod(0o755)  # root's servers run under an account that must get there
-
-    def start_up(*options):
-        started.append(Up(home / "a state", *options))
-        return started[-1]
-
-    yield start_up
-    for up in started:
-        up.process.kill()
-        up.process.communicate()
-    assert wait_for_guardian(home / "a state") == []
-    shutil.rmtree(home)
-
-
-def wait_for_guardian(state):
-    """The guardian ends what a killed supervisor ran, then removes the record."""
-    deadline = time.monotonic() + DOWN_WITHIN_S
-    while (state / "processes.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return list(state.glob("processes.json"))
-
-
-def wait_for_end(processes):
-    deadline = time.monotonic() + DOWN_WITHIN_S
-    left = processes
-    while left and time.monotonic() < deadline:
-        left = [each for each in left if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
-        time.sleep(0.05)
-    return left
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)

@@ -14,17 +14,22 @@ from alertsite.tenancy.services import create_api_key
 from rules.models import Receiver, Rule, RuleGroup
 from tests.factories.rows import make_group, make_receiver, make_rule, make_tenant
 
-OPEN = {"healthz", "readyz", "metrics", "docs", "api/schema/", "api/token/", "api/token/refresh/"}
+OPEN = {"", "healthz", "readyz", "metrics", "docs", "api/schema/", "api/token/", "api/token/refresh/"}
 NO_TENANT = {"prometheus/api/v1/format_query"}
 
 
-def routes(patterns=None, prefix=""):
-    for pattern in patterns if patterns is not None else get_resolver().url_patterns:
+def patterns(inside=None, prefix=""):
+    """Every route below the root but the admin's, with its pattern."""
+    for pattern in inside if inside is not None else get_resolver().url_patterns:
         if isinstance(pattern, URLResolver):
             if str(pattern.pattern) != "admin/":
-                yield from routes(pattern.url_patterns, prefix + str(pattern.pattern))
+                yield from patterns(pattern.url_patterns, prefix + str(pattern.pattern))
         elif isinstance(pattern, URLPattern):
-            yield prefix + str(pattern.pattern)
+            yield prefix + str(pattern.pattern), pattern
+
+
+def routes():
+    return (route for route, _ in patterns())
 
 
 def filled(route: str, acme: Tenant, rule: Rule) -> str:

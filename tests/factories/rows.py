@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from alertsite.tenancy.models import Tenant, User
 from alertsite.tenancy.services import create_tenant
-from rules.models import Receiver, Rule, RuleGroup
+from rules.models import AlertTransition, OutboxMessage, Receiver, Rule, RuleGroup
 from rules.services.authoring import Author, RuleDraft, save_group, save_rule
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -36,3 +36,31 @@ def make_rule(group: RuleGroup, author: Author = AUTHOR, **draft: Any) -> Rule:
 
 def make_receiver(tenant: Tenant, **values: Any) -> Receiver:
     return Receiver.objects.create(tenant=tenant, **{"name": f"log-{uuid4()}", "kind": "log"} | values)
+
+
+def make_transition(tenant: Tenant, **values: Any) -> AlertTransition:
+    row = {
+        "alert_id": uuid4(),
+        "rule_version": 1,
+        "previous": AlertTransition.State.PENDING,
+        "state": AlertTransition.State.FIRING,
+        "at": NOON,
+        "labels": {"alertname": "HostDown", "instance": "db1:9100"},
+        "value": 0.0,
+        "trace": {"lateness_s": 1.5},
+    } | values
+    return AlertTransition.objects.for_tenant(tenant).create(tenant=tenant, **row)
+
+
+def make_message(
+    receiver: Receiver, transition: AlertTransition | None = None, **values: Any
+) -> OutboxMessage:
+    transition = transition or make_transition(receiver.tenant)
+    row = {
+        "idempotency_key": f"{transition.pk}:{receiver.pk}",
+        "created_at": transition.at,
+        "next_attempt_at": transition.at,
+        "leased_until": transition.at,
+    } | values
+    messages = OutboxMessage.objects.for_tenant(receiver.tenant_id)
+    return messages.create(tenant=receiver.tenant, receiver=receiver, transition=transition, **row)

@@ -132,6 +132,8 @@ EXPRESSIONS = [
     "m + on (i) other",
     "m * on (g) group_left sum by (g) (m)",
     "m or other",
+    "m + on (i) fill (1) other",
+    "nothing + on (i) fill_left (1) m",
     "m and on (g) other",
     "m unless other",
     "absent(m) or absent_over_time(other[1m])",
@@ -171,7 +173,9 @@ matching = st.sampled_from(
 
 def texts(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Expressions around other ones; not all of them can be evaluated over every store."""
-    ranges = windows | st.builds("({})[2m:25s]".format, inner)
+    ranges = windows | st.builds(
+        "({}){}".format, inner, st.sampled_from(["[2m:25s]", "[90s:1m]", "[5s:20s]"])
+    )
     return st.one_of(
         st.builds("{}({})".format, st.sampled_from(PLAIN), inner),
         st.builds("{}({})".format, st.sampled_from(OF_WINDOW), ranges),
@@ -194,6 +198,7 @@ def texts(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds("label_join({}, '{}', '-', 'i', 'g')".format, inner, changed),
         st.builds("vector({})".format, scalars),
         st.builds("histogram_quantile({}, label_join({}, 'le', '', 'i'))".format, scalars, inner),
+        st.builds("histogram_quantiles({}, 'q', 0.5, {})".format, inner, scalars),
         st.builds("histogram_fraction(0, 1, label_replace({}, 'le', '+Inf', '', ''))".format, inner),
         st.builds("info({}, {{__name__=~'other'}})".format, inner),
     )

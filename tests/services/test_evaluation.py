@@ -180,6 +180,27 @@ def test_worker_that_loses_its_claim_while_it_evaluates_writes_nothing(tenant, c
     assert not AlertTransition.objects.for_tenant(tenant).exists()
 
 
+def test_rule_paused_while_its_tick_is_evaluated_is_not_brought_back(tenant, clock, monkeypatch):
+    rule = make_rule(make_group(tenant), hold_for_s=15)
+    tick(clock, tenant, 0)
+    evaluate = evaluation.run_tick
+    calls = []
+
+    def overtaken(*arguments: Any) -> Any:
+        result = evaluate(*arguments)
+        if not calls:
+            authoring.change_state(rule, "paused", authoring.Author("alice", clock.now()))
+        calls.append(len(arguments[0]))
+        return result
+
+    monkeypatch.setattr(evaluation, "run_tick", overtaken)
+    tick(clock, tenant, 0)
+
+    assert calls == [1, 0]
+    assert history(rule) == [("inactive", "pending"), ("pending", "inactive")]
+    assert not AlertInstance.objects.for_tenant(tenant).exists()
+
+
 def test_claimed_shard_is_left_alone_until_the_lease_ends(tenant, clock):
     make_rule(make_group(tenant))
     clock.advance(seconds=15)

@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 ('lateness_s', models.PositiveIntegerField(default=7200, help_text='Samples up to this old are accepted, in any order.', validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(2678400)])),
                 ('hot_retention_s', models.PositiveIntegerField(default=21600, help_text='How long samples stay in the hot store before only the archive has them.', validators=[django.core.validators.MinValueValidator(3600), django.core.validators.MaxValueValidator(3456000)])),
                 ('archive_retention_days', models.PositiveIntegerField(default=90)),
-                ('max_catch_up_ticks', models.PositiveIntegerField(default=120, help_text='Missed ticks of one shard that are evaluated afterwards; older ones are recorded as skipped.')),
+                ('max_catch_up_ticks', models.PositiveIntegerField(default=120, help_text='Missed ticks of one shard that are caught up; older ones are recorded as skipped.')),
             ],
         ),
         migrations.CreateModel(

@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from alertsite.core.labels import METRIC_NAME
+from alertsite.core.labels import METRIC_NAME, Matcher, MatchOp
 from alertsite.core.samples import Bools, Floats, Ints
 from rules.language.checks import literal
 from rules.language.frames import Run, Samples, Value, Vector, Windows, settled
@@ -74,22 +74,27 @@ def _over_time(evaluator: Evaluates, expr: Call, times_ms: Ints) -> Vector:
     values, present = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
     rows = windows.samples.rows
     if expr.function in COUNTER_FUNCTIONS and isinstance(windowed[0], RangeSelector):
-        _advise_on_counters(evaluator.run, windowed[0])
+        _advise_on_counters(evaluator.run, windows, windowed[0].selector)
     return Vector(rows if expr.function in KEEPS_NAME else rows.dropped(), values, present)
 
 
-def _advise_on_counters(run: Run, windowed: RangeSelector) -> None:
+def _advise_on_counters(run: Run, windows: Windows, slot: Expr) -> None:
     """Tell when a metric does not look like a counter; for a single query, where someone reads it."""
-    if run.size > 1:
+    if run.size > 1 or not run.had_data[0]:
         return
-    slot = windowed.selector
     assert isinstance(slot, Slot)
-    for matcher in run.selectors[slot.index][0]:
-        name = matcher.value if matcher.name == METRIC_NAME and matcher.op.value == "=" else ""
-        if name and run.had_data[0] and not name.endswith(COUNTER_SUFFIXES):
-            run.notes.inform(
-                f'metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "{name}"'
-            )
+    matchers = run.selectors[slot.index][0]
+    for name in windows.samples.rows.memo("gauges", lambda: _unlike_counters(matchers)):
+        run.notes.inform(
+            f'metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "{name}"'
+        )
+
+
+def _unlike_counters(matchers: tuple[Matcher, ...]) -> list[str]:
+    named = [
+        matcher.value for matcher in matchers if (matcher.name, matcher.op) == (METRIC_NAME, MatchOp.EQUAL)
+    ]
+    return [name for name in named if not name.endswith(COUNTER_SUFFIXES)]
 
 
 def _calendar(evaluator: Evaluates, expr: Call, times_ms: Ints) -> Vector:

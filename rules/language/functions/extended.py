@@ -8,11 +8,11 @@ smoothed edge the straight line between the samples around it.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from alertsite.core.samples import Bools, Floats, Ints
 from rules.language.frames import Windows
 from rules.language.kernels.arrays import plain
+from rules.language.kernels.compiler import kernel
 
 
 def extended_increase(windows: Windows, *, is_counter: bool, is_rate: bool) -> tuple[Floats, Bools]:
@@ -35,7 +35,30 @@ def anchored_turns(windows: Windows) -> tuple[Ints, Bools]:
     return _last_before(windows.samples.times_ms, windows.low, windows.high, starts)
 
 
-@njit(cache=True, nogil=True)
+def extended_samples(windows: Windows, row: int) -> tuple[Ints, Floats]:
+    """Times and values of a row's first window, with samples put at both edges; none if all lie before it."""
+    samples = windows.samples
+    end = int(windows.ends_ms[0])
+    start = end - windows.window_ms
+    smoothed = windows.extension == "smoothed"
+    low, high = int(windows.low[row, 0]), int(windows.high[row, 0])
+    first, last = _edges(samples.times_ms, low, high, (start, end), smoothed)
+    if first > last:
+        return np.empty(0, np.int64), np.empty(0)
+    times, values = samples.times_ms, samples.values
+    left, right = values[first], values[last]
+    if smoothed and times[first] < start:
+        left = _on_line(times, values, first, start, False)
+    if smoothed and last > low and times[last] > end:
+        right = _on_line(times, values, last - 1, end, False)
+    inner = slice(first + int(times[first] <= start), last + 1 - int(times[last] >= end))
+    return (
+        np.concatenate([[start], times[inner], [end]]).astype(np.int64),
+        np.concatenate([[left], values[inner], [right]]),
+    )
+
+
+@kernel
 def _last_before(times: Ints, low: Ints, high: Ints, edges: Ints) -> tuple[Ints, Bools]:
     begin = low.copy()
     present = np.zeros(low.shape, np.bool_)
@@ -49,7 +72,7 @@ def _last_before(times: Ints, low: Ints, high: Ints, edges: Ints) -> tuple[Ints,
     return begin, present
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _on_line(times: Ints, values: Floats, at: int, edge: int, is_counter: bool) -> float:
     """The value at `edge` between samples `at` and `at + 1`; over a reset the counter starts from zero."""
     from_value, to_value = values[at], values[at + 1]
@@ -59,7 +82,7 @@ def _on_line(times: Ints, values: Floats, at: int, edge: int, is_counter: bool) 
     return float(from_value + (to_value - from_value) * share)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _edges(times: Ints, low: int, high: int, bounds: tuple[int, int], smoothed: bool) -> tuple[int, int]:
     """First and last sample that matter to a window from `bounds[0]` to `bounds[1]`; (1, 0) if none does."""
     start, end = bounds
@@ -76,7 +99,7 @@ def _edges(times: Ints, low: int, high: int, bounds: tuple[int, int], smoothed: 
     return first, last
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _lost_in_resets(values: Floats, inner: tuple[int, int], left: float, right: float) -> float:
     """What a counter had reached before each reset, from `left` through samples `inner` to `right`."""
     lost, before = 0.0, left
@@ -89,7 +112,7 @@ def _lost_in_resets(values: Floats, inner: tuple[int, int], left: float, right: 
     return lost
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _increases(
     series: tuple[Ints, Floats],
     windows: tuple[Ints, Ints],

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from alertsite.core.labels import METRIC_NAME, LabelSet
 from alertsite.core.samples import Bools, Floats, Ints
 from rules.language.format import format_number
 from rules.language.frames import Run, Vector
 from rules.language.kernels.arrays import plain
+from rules.language.kernels.compiler import kernel
 from rules.language.rows import Rows, concatenated
 
 _SMALL_DELTA = 1e-12
@@ -113,7 +113,7 @@ def histogram_quantiles(vector: Vector, label: str, quantiles: list[Floats], run
 
 def _named(part: Vector, label: str, q: Floats) -> Vector:
     """Elements named by their quantile: the first step's, since one that changes is rare."""
-    texts = tuple(_openmetrics(first) for first in q[:, 0].tolist())
+    texts = tuple(_openmetrics(of_rule[0]) if of_rule else "" for of_rule in q.tolist())
     rows = part.rows.memo(("quantile", label, texts), lambda: _labelled(part.rows, label, texts))
     return Vector(rows, part.values, part.present)
 
@@ -147,7 +147,7 @@ def histogram_fraction(lower: Floats, upper: Floats, vector: Vector, run: Run) -
     return Vector(histograms.rows, values, present)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _buckets(counts: tuple[Floats, Bools], rows: Ints, uppers: Floats, step: int) -> tuple[Floats, Floats]:
     """Bounds and cumulative counts of the buckets present at a step; equal bounds are added up."""
     values, present = counts
@@ -165,7 +165,7 @@ def _buckets(counts: tuple[Floats, Bools], rows: Ints, uppers: Floats, step: int
     return bounds[:size], cumulative[:size]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _make_monotonic(cumulative: Floats) -> bool:
     """Raise counts that fall below the one before. True if one fell by more than rounding."""
     forced = False
@@ -182,7 +182,7 @@ def _make_monotonic(cumulative: Floats) -> bool:
     return forced
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _quantile(q: float, bounds: Floats, cumulative: Floats) -> float:
     total = cumulative[-1]
     if len(bounds) < 2 or total == 0:
@@ -204,7 +204,7 @@ def _quantile(q: float, bounds: Floats, cumulative: Floats) -> float:
     return float(begin + (bounds[bucket] - begin) * (rank / count))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _quantiles(
     counts: tuple[Floats, Bools], members: Ints, limits: Ints, uppers: Floats, q: Floats
 ) -> tuple[Floats, Bools, bool]:
@@ -230,7 +230,7 @@ def _quantiles(
     return out, present, forced
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _rank(bound: float, bounds: Floats, cumulative: Floats) -> float:
     """How many observations lie below `bound`."""
     lower = 0.0 if bounds[0] > 0 else -np.inf
@@ -248,7 +248,7 @@ def _rank(bound: float, bounds: Floats, cumulative: Floats) -> float:
     return float(cumulative[-1])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fractions(
     counts: tuple[Floats, Bools],
     layout: tuple[Ints, Ints],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cmp_to_key
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from rules.language.frames import Vector
 from rules.language.rows import Rows
 
 _REFERENCE = re.compile(r"\$(?:\$|(?P<plain>\w+)|\{(?P<braced>\w+)\})", re.ASCII)
-_DIGITS = re.compile(r"(\d+)")
+_RUNS = re.compile(r"\d+|\D+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +112,25 @@ def sorted_by_label(vector: Vector, names: tuple[str, ...], *, descending: bool)
     """Elements in natural order of these labels, then of all."""
     label_sets = vector.rows.label_sets
 
-    def key(row: int) -> tuple[object, ...]:
-        labels = label_sets[row]
-        return (*(_natural(_value(labels, name)) for name in names), labels)
+    def compare(one: int, other: int) -> int:
+        for name in names:
+            difference = _natural_order(_value(label_sets[one], name), _value(label_sets[other], name))
+            if difference:
+                return difference
+        return -1 if label_sets[one] < label_sets[other] else 1
 
-    order = sorted(range(len(label_sets)), key=key, reverse=descending)
+    order = sorted(range(len(label_sets)), key=cmp_to_key(compare), reverse=descending)
     return Vector(vector.rows, vector.values, vector.present, np.array(order, np.int64))
 
 
-def _natural(value: str) -> tuple[tuple[int, int, str], ...]:
-    """A key by which `x2` comes before `x10`."""
-    parts = _DIGITS.split(value)
-    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part)
+def _natural_order(one: str, other: str) -> int:
+    """Less than, equal to or greater than zero. Runs of digits are numbers: `x2` comes before `x10`."""
+    if one == other:
+        return 0
+    for left, right in zip(_RUNS.findall(one), _RUNS.findall(other), strict=False):
+        if left.isdigit() and right.isdigit():
+            if int(left) != int(right):
+                return int(left) - int(right)
+        elif left != right:
+            return -1 if left < right else 1
+    return -1 if len(one) < len(other) else 1

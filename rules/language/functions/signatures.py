@@ -142,3 +142,5 @@ SIGNATURES: dict[str, Signature] = {
     "sort_by_label_desc": _repeating(_VECTOR, _STRING, required=1),
     "vector": _fixed(_SCALAR),
 }
+RENAMED = {"holt_winters": "double_exponential_smoothing"}
+"""Names in Prometheus 2 of functions that it calls otherwise since."""

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from alertsite.core.samples import Floats, Ints
+from rules.language.kernels.compiler import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def first_after(times: Ints, start: int, stop: int, moment: int) -> int:
+    """Position of the first sample in `[start, stop)` that is later than `moment`; `stop` if none is."""
+    while start < stop:
+        middle = (start + stop) // 2
+        if times[middle] > moment:
+            stop = middle
+        else:
+            start = middle + 1
+    return start
+
+
+@kernel
 def window_extents(
     starts: Ints, stops: Ints, times: Ints, ends_ms: Ints, window_ms: int
 ) -> tuple[Ints, Ints]:
@@ -19,10 +31,13 @@ def window_extents(
     low = np.empty((len(starts), len(ends_ms)), np.int64)
     high = np.empty((len(starts), len(ends_ms)), np.int64)
     for i in range(len(starts)):
-        first = last = starts[i]
         stop = stops[i]
+        first = last = starts[i]
         for j in range(len(ends_ms)):
             end = ends_ms[j]
+            if j == 0:  # far into the samples, perhaps; from there on the next one is near
+                first = first_after(times, first, stop, end - window_ms)
+                last = first_after(times, first, stop, end)
             while first < stop and times[first] <= end - window_ms:
                 first += 1
             last = max(last, first)
@@ -33,15 +48,17 @@ def window_extents(
     return low, high
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def latest_positions(starts: Ints, stops: Ints, times: Ints, ends_ms: Ints, lookback_ms: int) -> Ints:
     """Shape (n, t): position of the newest sample in `(ends[j] - lookback, ends[j]]`, or -1."""
     found = np.empty((len(starts), len(ends_ms)), np.int64)
     for i in range(len(starts)):
-        at = starts[i] - 1
         stop = stops[i]
+        at = starts[i] - 1
         for j in range(len(ends_ms)):
             end = ends_ms[j]
+            if j == 0:
+                at = first_after(times, starts[i], stop, end) - 1
             while at + 1 < stop and times[at + 1] <= end:
                 at += 1
             fresh = at >= starts[i] and times[at] > end - lookback_ms
@@ -49,7 +66,7 @@ def latest_positions(starts: Ints, stops: Ints, times: Ints, ends_ms: Ints, look
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def smoothed_values(
     windows: tuple[Ints, Ints], times: Ints, values: Floats, ends_ms: Ints
 ) -> tuple[Floats, Ints]:

@@ -7,13 +7,13 @@ A group without a present row has count 0; its number means nothing.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from alertsite.core.samples import Bools, Floats, Ints
+from rules.language.kernels.compiler import kernel
 from rules.language.kernels.windows import add_compensated, quantile_of_sorted
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def group_counts(present: Bools, groups: Ints, count: int) -> Ints:
     """How many rows of each group are present."""
     out = np.zeros((count, present.shape[1]), np.int64)
@@ -23,7 +23,7 @@ def group_counts(present: Bools, groups: Ints, count: int) -> Ints:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def group_sums(values: Floats, present: Bools, groups: Ints, count: int) -> Floats:
     """The compensated sum of each group."""
     total = np.zeros((count, values.shape[1]))
@@ -36,7 +36,7 @@ def group_sums(values: Floats, present: Bools, groups: Ints, count: int) -> Floa
     return np.where(np.isinf(total), total, total + lost)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def group_means(values: Floats, present: Bools, groups: Ints, count: int) -> Floats:
     """The mean of each group; where the sum overflows, the running mean."""
     seen = np.zeros((count, values.shape[1]))
@@ -65,7 +65,7 @@ def group_means(values: Floats, present: Bools, groups: Ints, count: int) -> Flo
     return np.where(running, total + lost, total / seen + lost / seen)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def group_variances(values: Floats, present: Bools, groups: Ints, count: int) -> Floats:
     """The population variance of each group (Welford). A group that begins with NaN or infinity has none."""
     seen = np.zeros((count, values.shape[1]))
@@ -87,7 +87,7 @@ def group_variances(values: Floats, present: Bools, groups: Ints, count: int) ->
     return squares / seen
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def group_extremes(values: Floats, present: Bools, groups: Ints, count: int, sign: float) -> Floats:
     """The greatest of each group for sign 1, the least for -1. Numbers win over NaN."""
     out = np.full((count, values.shape[1]), np.nan)
@@ -99,7 +99,7 @@ def group_extremes(values: Floats, present: Bools, groups: Ints, count: int, sig
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def group_quantiles(values: Floats, present: Bools, by_group: Ints, bounds: Ints, q: Floats) -> Floats:
     """The `q[g, j]` quantile of each group. Rows of group g are `by_group[bounds[g]:bounds[g + 1]]`."""
     out = np.full((len(bounds) - 1, values.shape[1]), np.nan)

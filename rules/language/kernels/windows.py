@@ -7,12 +7,12 @@ Empty windows give zero or NaN; the caller knows them by `low == high`.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from alertsite.core.samples import Floats, Ints
+from rules.language.kernels.compiler import kernel
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel
 def add_compensated(total: float, lost: float, value: float) -> tuple[float, float]:
     """`total + value`, and what rounding lost so far."""
     grown = total + value
@@ -23,7 +23,7 @@ def add_compensated(total: float, lost: float, value: float) -> tuple[float, flo
     return grown, lost + ((value - grown) + total)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sums(values: Floats, low: Ints, high: Ints) -> Floats:
     """The sum of each window."""
     out = np.empty(len(low))
@@ -35,7 +35,7 @@ def sums(values: Floats, low: Ints, high: Ints) -> Floats:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def means(values: Floats, low: Ints, high: Ints) -> Floats:
     """The mean of each window; where the sum overflows, the running mean."""
     out = np.empty(len(low))
@@ -60,7 +60,7 @@ def means(values: Floats, low: Ints, high: Ints) -> Floats:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def variances(values: Floats, low: Ints, high: Ints) -> Floats:
     """The population variance of each window."""
     out = np.empty(len(low))
@@ -77,7 +77,7 @@ def variances(values: Floats, low: Ints, high: Ints) -> Floats:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def extreme_positions(values: Floats, low: Ints, high: Ints, sign: float, last: bool) -> Ints:
     """Position of the greatest `sign * value`: the first of equals, or the last. Numbers win over NaN."""
     out = np.empty(len(low), np.int64)
@@ -91,7 +91,7 @@ def extreme_positions(values: Floats, low: Ints, high: Ints, sign: float, last: 
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def quantile_of_sorted(ordered: Floats, missing: int, q: float) -> float:
     """The `q` quantile of ascending numbers that follow `missing` NaNs: NaN sorts first in Prometheus."""
     count = len(ordered)
@@ -108,7 +108,7 @@ def quantile_of_sorted(ordered: Floats, missing: int, q: float) -> float:
     return float(left * (1 - weight) + right * weight)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def quantiles(values: Floats, low: Ints, high: Ints, q: Floats) -> Floats:
     """The `q[w]` quantile of each window."""
     out = np.empty(len(low))
@@ -118,7 +118,7 @@ def quantiles(values: Floats, low: Ints, high: Ints, q: Floats) -> Floats:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def median_deviations(values: Floats, low: Ints, high: Ints) -> Floats:
     """The median distance from the median of each window; NaN if any value is."""
     out = np.empty(len(low))
@@ -132,7 +132,7 @@ def median_deviations(values: Floats, low: Ints, high: Ints) -> Floats:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_turns(values: Floats, low: Ints, high: Ints, only_falls: bool) -> Floats:
     """How often the value changed from one sample to the next, or how often it fell."""
     out = np.empty(len(low))
@@ -148,7 +148,7 @@ def count_turns(values: Floats, low: Ints, high: Ints, only_falls: bool) -> Floa
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def increases(values: Floats, low: Ints, high: Ints, is_counter: bool) -> Floats:
     """Last value less first; of a counter also what it had reached before each reset."""
     out = np.zeros(len(low))
@@ -164,7 +164,7 @@ def increases(values: Floats, low: Ints, high: Ints, is_counter: bool) -> Floats
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def regressions(times: Ints, values: Floats, low: Ints, high: Ints, zero_ms: Ints) -> tuple[Floats, Floats]:
     """Slope per second, and value at `zero_ms[w]`, of the least-squares line through each window."""
     slopes = np.full(len(low), np.nan)
@@ -195,7 +195,7 @@ def regressions(times: Ints, values: Floats, low: Ints, high: Ints, zero_ms: Int
     return slopes, intercepts
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def smoothings(values: Floats, low: Ints, high: Ints, level: Floats, trend: Floats) -> Floats:
     """Double exponential smoothing (Holt 1957) of each window, `level[w]` and `trend[w]` as factors."""
     out = np.full(len(low), np.nan)

@@ -1,4 +1,4 @@
-"""Rules from the shell: import, export, backtest. `rules VERB --help` tells what each takes."""
+"""Rules from the shell: import, export, backtest, test. `rules VERB --help` tells what each takes."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ from rules.services.authoring import Author
 from rules.services.backtesting import Backtest, Trial, backtest
 from rules.services.exporting import export_rules
 from rules.services.importing import ImportReport, Outcome, RuleFile, draft_from_file, import_files
+from rules.services.ruletesting import failures_of_file
 
 SUFFIXES: Final = frozenset({".yml", ".yaml", ".json"})
 
 
 class Command(BaseCommand):
-    """`rules import`, `rules export`, `rules backtest`."""
+    """`rules import`, `rules export`, `rules backtest`, `rules test`."""
 
     help = __doc__
 
@@ -43,6 +44,8 @@ class Command(BaseCommand):
         giving = verbs.add_parser("export", help="write every rule of a tenant")
         giving.add_argument("--tenant", required=True)
         giving.add_argument("--format", choices=list(FORMATS), default="prometheus")
+        testing = verbs.add_parser("test", help="run unit tests of rules; 1 when any fails")
+        testing.add_argument("paths", nargs="+", type=Path, metavar="FILE")
         trying = verbs.add_parser("backtest", help="what the rules of a file would have done over history")
         trying.add_argument("path", type=Path, metavar="FILE")
         trying.add_argument("--tenant", required=True)
@@ -52,7 +55,12 @@ class Command(BaseCommand):
         trying.add_argument("--plots", type=Path, metavar="DIR", help="write a plot of each rule, as SVG")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
-        verbs = {"import": self._import, "export": self._export, "backtest": self._backtest}
+        verbs = {
+            "import": self._import,
+            "export": self._export,
+            "backtest": self._backtest,
+            "test": self._test,
+        }
         try:
             verbs[options["verb"]](options)
         except (PlatformError, OSError) as error:
@@ -73,6 +81,18 @@ class Command(BaseCommand):
         tenant = _tenant(options["tenant"])
         with tenant_scope(tenant.pk):
             self.stdout.write(export_rules(tenant.pk, options["format"]), ending="")
+
+    def _test(self, options: dict[str, Any]) -> None:
+        failed = 0
+        for path in options["paths"]:
+            self.stdout.write(f"Unit Testing:  {path}")
+            failures = failures_of_file(path)
+            failed += bool(failures)
+            self.stdout.write("  FAILED:" if failures else "  SUCCESS")
+            for failure in failures:
+                self.stdout.write(f"    {failure}")
+        if failed:
+            raise CommandError(f"{failed} of {len(options['paths'])} files failed")
 
     def _backtest(self, options: dict[str, Any]) -> None:
         tenant = _tenant(options["tenant"])

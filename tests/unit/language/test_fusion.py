@@ -116,6 +116,30 @@ def test_windows_that_cannot_be_read_fail_alone():
     assert result.rule.tolist() == [2]
 
 
+def test_a_bad_rule_among_many_of_its_shape_is_found(monkeypatch):
+    def refuse_ninety(values):
+        if (values == 90).any():
+            raise ArithmeticError
+        return values
+
+    monkeypatch.setitem(ELEMENTWISE, "abs", refuse_ninety)
+    expressions = [f'abs(cpu{{host="{"a" if rule == 37 else "b"}"}}) > {rule / 100}' for rule in range(100)]
+    result = shard(*expressions).evaluate(store_of(LOAD), AT_MS)
+    assert sorted(result.errors) == [37]
+    assert result.rule.tolist() == [rule for rule in range(100) if rule != 37]
+    assert result.had_data.all()
+    assert result.labels_of(98) == labels_of('{host="b"}')
+
+
+def test_rules_that_are_too_much_together_are_evaluated_in_parts():
+    limits = EvaluationLimits(max_samples=30)
+    rules = shard(*(f"cpu + {rule} > 50" for rule in range(100)))
+    result, whole = rules.evaluate(store_of(LOAD), AT_MS, limits), rules.evaluate(store_of(LOAD), AT_MS)
+    assert not result.errors
+    assert result.rule.tolist() == whole.rule.tolist()
+    assert sorted(result.values) == sorted(whole.values)
+
+
 def test_a_fault_of_the_evaluator_stays_with_its_rules(monkeypatch, caplog):
     monkeypatch.setitem(ELEMENTWISE, "abs", lambda values: values / "no number")
     result = shard("abs(cpu)", "abs(disk)", "cpu > 50").evaluate(store_of(LOAD), AT_MS)

@@ -14,6 +14,7 @@ from alertsite.runtime.servers import (
     MAX_SOCKET_PATH,
     Passwords,
     clear_stale_pid,
+    prepare_postgres,
     settle_servers,
     urls_at,
 )
@@ -141,3 +142,12 @@ def test_servers_start_for_an_ordinary_user(tmp_path):
         check=False,
     )
     assert done.stdout == "''", done.stderr
+
+
+def test_sockets_of_a_dead_postgres_are_cleared(tmp_path):
+    servers = settle_servers(tmp_path, Passwords("a", "b"))
+    (servers.postgres_data / "PG_VERSION").write_text("16\n")
+    for name in (".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
+        (servers.sockets / name).write_text(f"{os.getpid()}\n")
+    prepare_postgres(servers, locate_binaries(None, tmp_path))
+    assert list(servers.sockets.iterdir()) == []

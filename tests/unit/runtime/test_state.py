@@ -94,3 +94,13 @@ def test_sample_secret_costs_one_line(tmp_path):
     assert done.stderr.count("\n") == 1
     assert "SECRET_KEY is a sample value" in done.stderr
     assert "your-super-secret-key" not in done.stderr
+
+
+def test_missing_library_costs_one_line():
+    done = subprocess.run(
+        [sys.executable, "-S", "manage.py", "up"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "manage.py: django is not installed: run `make install`, then .venv/bin/python manage.py\n"
+    )

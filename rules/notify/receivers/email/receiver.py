@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
 from hashlib import sha256
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from rules.notify.notification import Channel, DeliveryFailed, DeliveryRefused, Notification, Receipt
 from rules.notify.receivers.email.config import EmailConfig, EmailSecrets
 
 TEMPORARY = range(400, 500)
+_Refusals: TypeAlias = dict[str, tuple[int, bytes]]
+"""Answers of the server by recipient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +56,53 @@ class EmailChannel:
     config: EmailConfig
 
     def send(self, notification: Notification) -> Receipt:
-        """Hand the message over. The receipt names the Message-ID, which is the same on a retry."""
+        """Hand the message over. The receipt names the Message-ID, which is the same on a retry.
+
+        Only an answer about this message or its recipients refuses it for good. What concerns the server (its
+        greeting, the login, the sender) is the operator's to mend, and is tried again.
+        """
         message = message_of(notification, self.server.sender, self.config.to)
         try:
-            self._hand_over(message)
+            refused = self._hand_over(message)
         except smtplib.SMTPRecipientsRefused as error:
-            codes = {code for code, _ in error.recipients.values()}
-            _fail(
-                f"every recipient was refused: {sorted(codes)}",
-                temporary=any(code in TEMPORARY for code in codes),
-            )
-        except smtplib.SMTPResponseException as error:
-            _fail(
-                f"SMTP {error.smtp_code}: {_text(error.smtp_error)}", temporary=error.smtp_code in TEMPORARY
-            )
+            refused = error.recipients
+        except smtplib.SMTPDataError as error:
+            raise _failure(f"SMTP {error.smtp_code}: {_text(error.smtp_error)}", [error.smtp_code]) from None
+        except smtplib.SMTPAuthenticationError as error:
+            raise DeliveryFailed(f"SMTP {error.smtp_code}: the server refuses the login") from None
         except (smtplib.SMTPException, OSError) as error:
-            _fail(f"{type(error).__name__}: {error}"[:300], temporary=True)
-        return Receipt(f"accepted {message['Message-ID']}")
+            raise DeliveryFailed(f"{type(error).__name__}: {error}"[:300]) from None
+        return _judge(message, refused, count=len(self.config.to))
 
-    def _hand_over(self, message: EmailMessage) -> None:
+    def _hand_over(self, message: EmailMessage) -> _Refusals:
+        """Send, and say which recipients were refused. Once the server has taken it, nothing else matters."""
         server = self.server
-        with smtplib.SMTP(server.host, server.port, timeout=server.timeout_s) as connection:
+        connection = smtplib.SMTP(server.host, server.port, timeout=server.timeout_s)
+        try:
             if server.starttls:
                 connection.starttls(context=ssl.create_default_context())
             if server.user:
                 connection.login(server.user, server.password)
-            connection.send_message(message)
+            refused = connection.send_message(message)
+            with suppress(smtplib.SMTPException, OSError):
+                connection.quit()
+            return refused
+        finally:
+            connection.close()
 
 
-def _fail(reason: str, *, temporary: bool) -> None:
-    raise DeliveryFailed(reason) if temporary else DeliveryRefused(reason)
+def _judge(message: EmailMessage, refused: _Refusals, *, count: int) -> Receipt:
+    """A receipt if anybody gets the message and nobody might get it later."""
+    answers = "; ".join(f"{address}: {code} {_text(text)}" for address, (code, text) in refused.items())
+    codes = [code for code, _ in refused.values()]
+    if codes and (len(refused) == count or any(code in TEMPORARY for code in codes)):
+        raise _failure(f"refused for {answers}"[:300], codes)
+    return Receipt(f"accepted {message['Message-ID']}" + (f", refused for {answers}" if refused else ""))
+
+
+def _failure(reason: str, codes: list[int]) -> DeliveryFailed | DeliveryRefused:
+    temporary = any(code in TEMPORARY for code in codes)
+    return DeliveryFailed(reason) if temporary else DeliveryRefused(reason)
 
 
 def _text(answer: bytes | str) -> str:
@@ -90,14 +112,21 @@ def _text(answer: bytes | str) -> str:
 def message_of(notification: Notification, sender: str, to: list[str]) -> EmailMessage:
     """The message of a notification. Control characters in labels cannot break headers."""
     message = EmailMessage()
-    message["Subject"] = " ".join(notification.title.split())
+    message["Subject"] = " ".join(_printable(notification.title).split())
     message["From"] = sender
     message["To"] = ", ".join(to)
+    message["Date"] = format_datetime(datetime.fromisoformat(notification.at))
+    domain = parseaddr(sender)[1].rpartition("@")[2]
     digest = sha256(notification.idempotency_key.encode()).hexdigest()[:32]
-    message["Message-ID"] = f"<{digest}@{sender.rpartition('@')[2]}>"
+    message["Message-ID"] = f"<{digest}@{domain}>"
+    message["Auto-Submitted"] = "auto-generated"
     message["X-Idempotency-Key"] = notification.idempotency_key
     message.set_content(_text_of(notification))
     return message
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _text_of(notification: Notification) -> str:

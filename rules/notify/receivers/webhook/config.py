@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, field_validator
 
 
 class WebhookConfig(BaseModel):
@@ -14,6 +14,14 @@ class WebhookConfig(BaseModel):
 
     url: AnyHttpUrl
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    """For the whole exchange, from the connection to the end of the answer."""
+
+    @field_validator("url")
+    @classmethod
+    def _refuse_credentials(cls, url: AnyHttpUrl) -> AnyHttpUrl:
+        if url.username or url.password:
+            raise ValueError("a user and a password in the URL would be shown to everyone who may read it")
+        return url
 
 
 class WebhookSecrets(BaseModel):
