@@ -8,7 +8,7 @@ more samples than the limits allow (`QueryTooExpensive`), more time (`QueryTimeo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -40,6 +40,8 @@ from rules.series.backends.snapshot import OverlaySeries, SnapshotSeries
 from rules.series.limits import SeriesLimits
 from rules.series.protocols import SampleBatch, SeriesReader
 
+ExpanderMaker = Callable[[SeriesReader, EvaluationLimits, int], Expander]
+"""Makes the expander of a tick: templates may ask for series, and for the time."""
 _ANY_TIME = SeriesLimits(lateness_ms=1 << 60, future_ms=1 << 60)
 
 
@@ -100,7 +102,7 @@ def replay(
     reader: SeriesReader,
     ticks: range,
     limits: EvaluationLimits,
-    expander: Expander,
+    expander: ExpanderMaker,
 ) -> Replay:
     """Evaluate the rules at each tick, beginning without any alert.
 
@@ -121,7 +123,7 @@ def replay(
         if limits.out_of_time():
             raise QueryTimeout
         publisher = SeriesPublisher(own, program, recorded, now_ms=at_ms)
-        around = Surroundings(overlay, limits, expander, publisher.publish)
+        around = Surroundings(overlay, limits, expander(overlay, limits, at_ms), publisher.publish)
         tick = run_tick(program, alerts, labels, around, at_ms)
         told.note(tick)
         alerts, labels = tick.alerts, tick.labels

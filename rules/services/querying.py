@@ -88,7 +88,7 @@ class TenantQueries:
         """Label sets of all series that match any of the selectors, sorted; every series when there is
         none.
         """
-        reader = self._reader_since(start_ms)
+        reader = self.reader_since(start_ms)
         wanted = [self._matchers(text) for text in selectors] or [()]
         numbers = np.unique(np.concatenate([reader.select(matchers) for matchers in wanted]))
         return sorted(reader.labels(numbers))
@@ -112,11 +112,12 @@ class TenantQueries:
         anywhere.
         """
         if any(window.pinned for window in prepared.windows):
-            return self._reader_since(0)
+            return self.reader_since(0)
         reach_ms = max((window.reach_ms for window in prepared.windows), default=0)
-        return self._reader_since(query.start_ms - reach_ms - limits.lookback_ms)
+        return self.reader_since(query.start_ms - reach_ms - limits.lookback_ms)
 
-    def _reader_since(self, start_ms: int) -> SeriesReader:
+    def reader_since(self, start_ms: int) -> SeriesReader:
+        """The hot store, with the archive where the time lies further back than it reaches."""
         hot = hot_store(self.tenant_id)
         if start_ms >= self.now_ms - hot_span_ms(self.tenant_id):
             return hot

@@ -42,6 +42,10 @@ LOADS = st.fixed_dictionaries(
 )
 
 
+def templates(*_):
+    return TemplateExpander()
+
+
 @st.composite
 def spec_lists(draw):
     specs = []
@@ -91,7 +95,7 @@ def ticked_live(specs, store):
 
 
 def replayed(specs, store):
-    done = replay(specs, store, TICKS, LIMITS, TemplateExpander())
+    done = replay(specs, store, TICKS, LIMITS, templates)
     return [(one.at_ms, *told(one.told)) for one in done.transitions]
 
 

@@ -17,6 +17,10 @@ MINUTE = 60_000
 LIMITS = EvaluationLimits()
 
 
+def templates(*_):
+    return TemplateExpander()
+
+
 def rule(number: int, **values):
     known = {"alerting": True, "name": f"Rule{number}", "expr": "up == 0", "group": "g"}
     return RuleSpec(id=UUID(int=number), version=1, **{**known, **values})
@@ -24,7 +28,7 @@ def rule(number: int, **values):
 
 def run(load, *specs, minutes=10, limits=LIMITS):
     ticks = range(0, minutes * MINUTE, MINUTE)
-    return replay(specs, store_of(load), ticks, limits, TemplateExpander())
+    return replay(specs, store_of(load), ticks, limits, templates)
 
 
 def changes(done):
@@ -76,7 +80,7 @@ def test_recording_goes_on_from_what_it_had_written_before():
         rule(2, expr="max_over_time(low[3m]) == 5"),
     ]
 
-    done = replay(specs, history, range(10 * MINUTE, 15 * MINUTE, MINUTE), LIMITS, TemplateExpander())
+    done = replay(specs, history, range(10 * MINUTE, 15 * MINUTE, MINUTE), LIMITS, templates)
 
     assert changes(done) == [(10, "firing"), (12, "resolved")]
 
