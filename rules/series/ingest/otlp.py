@@ -127,6 +127,7 @@ def ingest_otlp(
     """Store the points of one export.
 
     A request that is sent again adds nothing to any total: its increases are refused as `delta_out_of_order`.
+    An increase whose sample the store refuses, or fails to take, is still in the totals after it.
 
     Raises
     ------
