@@ -105,7 +105,7 @@ def test_states_and_notifications_are_ours_to_ask(tmp_path):
         pytest.param("tests: [", "not YAML", id="no YAML"),
         pytest.param("rule_files: [none.yml]\ntests: [{promql_expr_test: [{expr: a, eval_time: 9y}]}]",
                      "at most 100000", id="too long"),
-        pytest.param("tests: [{input_series: [{series: a, values: b}]}]", "is not of the form", id="no value"),
+        pytest.param("tests: [{input_series: [{series: a, values: b}]}]", "not of the form", id="no value"),
     ],
 )  # fmt: skip
 def test_malformed_file_fails_with_the_reason(tmp_path, text, reason):
