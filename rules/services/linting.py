@@ -16,7 +16,6 @@ from rules.models import Rule
 from rules.services.authoring import RuleDraft, check_draft
 from rules.services.stores import hot_store
 
-
 UNAVAILABLE: Final = Warned("lint.unavailable", "the series cannot be read now, so the rule was not linted")
 
 
