@@ -9,7 +9,7 @@ from rest_framework.routers import SimpleRouter
 
 from alertsite.web.tenants import ApiKeyViewSet, TenantViewSet
 from alertsite.web.tokens import Docs, RefreshedToken, Schema, Token
-from rules.api import ingestion, operations
+from rules.api import ingestion, operations, otlp
 
 platform = SimpleRouter(use_regex_path=False)
 platform.register("tenants", TenantViewSet, basename="tenant")
@@ -29,6 +29,7 @@ urlpatterns = [
     path("healthz", operations.health),
     path("readyz", operations.readiness),
     path("metrics", operations.metrics),
+    path("v1/metrics", otlp.export_metrics),
     path("api/", include(api)),
     path("docs", Docs.as_view(url_name="schema")),
     path("prometheus/api/v1/", include("rules.api.prometheus")),

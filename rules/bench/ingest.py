@@ -138,7 +138,7 @@ def _bodies(label_sets: Sequence[LabelSet], number: int) -> list[bytes]:
 
 def encode_write_request(label_sets: Sequence[LabelSet], timestamp_ms: int, value: float) -> bytes:
     """A remote write 1.0 body: one sample a series."""
-    sample = b"\x09" + struct.pack("<d", value) + b"\x10" + _varint(timestamp_ms)
+    sample = b"\x09" + struct.pack("<d", value) + b"\x10" + varint(timestamp_ms)
     series = (
         b"".join(_field(1, _field(1, name.encode()) + _field(2, text.encode())) for name, text in labels)
         + _field(2, sample)
@@ -149,10 +149,11 @@ def encode_write_request(label_sets: Sequence[LabelSet], timestamp_ms: int, valu
 
 def _field(number: int, content: bytes) -> bytes:
     """A length-delimited protobuf field."""
-    return bytes([number << 3 | 2]) + _varint(len(content)) + content
+    return bytes([number << 3 | 2]) + varint(len(content)) + content
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """A protobuf varint of a number that is not negative."""
     parts = bytearray()
     while value > 0x7F:
         parts.append(value & 0x7F | 0x80)

@@ -288,7 +288,8 @@ class _LevelRun:
         spec = self._program.specs[rule]
         labels = {name: value for name, value in elements.label(element) if name != METRIC_NAME}
         value = float(elements.value[element])
-        own = {name: self._expanded(text, labels, value, rule) for name, text in spec.labels}
+        known = dict(elements.label(element))
+        own = {name: self._expanded(text, known, value, rule) for name, text in spec.labels}
         by_policy = labels.get(ALERT_NAME) in {NO_DATA_ALERT, ERROR_ALERT}
         name = labels[ALERT_NAME] if by_policy else spec.name
         return label_set({**labels, **own, ALERT_NAME: name})
@@ -302,7 +303,8 @@ class _LevelRun:
             value, mark = float("nan"), int(tick.alerts.fingerprint[change.origin])
         annotations = {}
         if change.state in {State.PENDING, State.FIRING}:
-            known = dict(labels)
+            # The result's own labels, as in Prometheus; an alert that lives on without a result has its own.
+            known = dict(elements.label(change.element)) if change.element >= 0 else dict(labels)
             annotations = {
                 name: self._expanded(text, known, value, change.rule) for name, text in spec.annotations
             }

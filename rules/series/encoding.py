@@ -92,11 +92,12 @@ def check_labels(pairs: list[tuple[str, str]]) -> LabelSet:
 @lru_cache(maxsize=1 << 16)  # rules write the same labels tick after tick
 def _encode_pair(pair: tuple[str, str]) -> bytes:
     name, value = pair
-    body = _length_delimited(_FIELD_1, name.encode()) + _length_delimited(_FIELD_2, value.encode())
-    return _length_delimited(_FIELD_1, body)
+    body = length_delimited(_FIELD_1, name.encode()) + length_delimited(_FIELD_2, value.encode())
+    return length_delimited(_FIELD_1, body)
 
 
-def _length_delimited(tag: int, body: bytes) -> bytes:
+def length_delimited(tag: int, body: bytes) -> bytes:
+    """One length-delimited protobuf field; `tag` is its first byte, of a field number below 16."""
     size = len(body)
     if size < 0x80:
         return bytes((tag, size)) + body

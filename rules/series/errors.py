@@ -26,6 +26,12 @@ class MalformedProtobuf(IngestError):
         super().__init__(f"protobuf: {what} at byte {position}")
 
 
+class MalformedBody(IngestError):
+    """The body is not what its headers say."""
+
+    code = "ingest.malformed_body"
+
+
 class MalformedJson(IngestError):
     """A line is not a JSON object of the documented form."""
 

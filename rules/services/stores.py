@@ -14,6 +14,7 @@ import redis
 from django.conf import settings
 
 from alertsite.tenancy.models import Quota
+from rules.series.backends.deltas import RedisDeltas
 from rules.series.backends.redis_hot import RedisSeries
 from rules.series.limits import SeriesLimits
 
@@ -44,6 +45,11 @@ def redis_client() -> redis.Redis:
 def hot_store(tenant_id: UUID) -> RedisSeries:
     """The hot store of a tenant, bound by its quota of at most `QUOTA_KEPT_S` ago."""
     return _opened(tenant_id).store
+
+
+def delta_totals(tenant_id: UUID) -> RedisDeltas:
+    """The tenant's running totals of delta sums, bound by its quota of series."""
+    return RedisDeltas(redis_client(), str(tenant_id), _opened(tenant_id).limits.max_series)
 
 
 def hot_span_ms(tenant_id: UUID) -> int:

@@ -329,3 +329,33 @@ def test_workers_take_over_when_beat_is_silent(tenant, clock, silence_s, overdue
 
     assert waking.wake_is_overdue(waking.SHARDS, now=clock.now()) is overdue
     assert waking.wake_is_overdue(waking.MESSAGES, now=clock.now())
+
+
+def test_rule_that_reads_too_much_is_in_error_alone(tenant, clock):
+    Quota.objects.filter(pk=tenant.pk).update(max_samples_per_query=4)
+    group = make_group(tenant)
+    greedy = make_rule(group, name="Greedy", expr="sum(crowd) >= 0")
+    modest = make_rule(group, name="Modest", expr="up == 0")
+    to_next_tick(clock, tenant)
+    for person in "abcde":
+        write(tenant, clock, 1, __name__="crowd", person=person)
+    write(tenant, clock, 0)
+    run_due(clock)
+
+    greedy.refresh_from_db()
+    modest.refresh_from_db()
+    assert (greedy.health, modest.health) == ("error", "ok")
+    assert "5, limit is 4" in greedy.last_error
+    assert history(modest) == [("inactive", "firing")]
+
+
+def test_alert_whose_template_fails_goes_out_and_says_so(tenant, clock):
+    make_receiver(tenant)
+    rule = make_rule(make_group(tenant), annotations={"summary": '{{ printf "%d" (index $labels.job 99) }}'})
+
+    tick(clock, tenant, 0)
+
+    message = OutboxMessage.objects.for_tenant(tenant).get()
+    assert message.transition.annotations["summary"].startswith("<error expanding template: ")
+    rule.refresh_from_db()
+    assert rule.health == "error"

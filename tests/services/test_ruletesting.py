@@ -103,13 +103,21 @@ def test_states_and_notifications_are_ours_to_ask(tmp_path):
         pytest.param("tests: [{intervals: 1m}]", "intervals: Extra inputs", id="unknown field"),
         pytest.param("tests: [{interval: soon}]", "soon", id="no duration"),
         pytest.param("tests: [", "not YAML", id="no YAML"),
-        pytest.param("rule_files: [none.yml]\ntests: [{promql_expr_test: [{expr: a, eval_time: 9y}]}]",
-                     "at most 100000", id="too long"),
-        pytest.param("tests: [{input_series: [{series: a, values: b}]}]", "not of the form", id="no value"),
-        pytest.param("tests: [{input_series: [{series: a, values: 0x900000}, {series: b, values: 0x900000}]}]",
-                     "there is room for", id="too many values together"),
+        pytest.param(
+            "rule_files: [none.yml]\ntests: [{promql_expr_test: [{expr: a, eval_time: 9y}]}]",
+            "at most 100000",
+            id="too long",
+        ),
+        pytest.param(
+            "tests: [{input_series: [{series: a, values: b}]}]", "is not of the form", id="no value"
+        ),
+        pytest.param(
+            "tests: [{input_series: [{series: a, values: 0x9}, {series: b, values: 0x999999}]}]",
+            "there is room for",
+            id="too many values together",
+        ),
     ],
-)  # fmt: skip
+)
 def test_malformed_file_fails_with_the_reason(tmp_path, text, reason):
     (tmp_path / "tests.yml").write_text(text)
 

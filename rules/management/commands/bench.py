@@ -1,5 +1,5 @@
 """Measures what the platform costs, on servers of its own. Figures are CPU seconds of every process
-involved.
+involved; with `--peer prometheus` a real Prometheus does the same work beside it, if it is installed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from alertsite.core.errors import PlatformError
 from alertsite.runtime.sandbox import join
 from rules.bench.ingest import Ingested, measure_ingestion
 from rules.bench.passes import Bench, Measured
+from rules.bench.peer import PeerMeasured, measure_peer, peer_is_installed
 from rules.bench.workloads import WORKLOADS, workload
 
 
 class Command(BaseCommand):
-    """`bench rules [--work W1] [--rules N] [--passes N] [--json]`, `bench ingest [--passes N] [--json]`."""
+    """`bench rules [--work W1] [--rules N] [--peer prometheus]`, `bench ingest`; `--passes N`, `--json`."""
 
     help = __doc__
 
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--work", action="append", help=f"one of {', '.join(WORKLOADS)}; all by default")
         parser.add_argument("--rules", type=int, help="another number of rules, to see how the cost grows")
         parser.add_argument("--passes", type=int, default=7, help="measured passes; the median is printed")
+        parser.add_argument("--peer", choices=["prometheus"], help="what to compare `rules` with")
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
@@ -39,11 +41,16 @@ class Command(BaseCommand):
             if options["subject"] == "ingest":
                 self._print_ingestion(measure_ingestion(options["passes"]), as_json=options["json"])
                 return
+            if options["peer"] and not peer_is_installed():
+                self.stderr.write("prometheus is not installed: measuring without it")
+                options["peer"] = None
             for name in options["work"] or WORKLOADS:
                 work = workload(name)
                 if options["rules"]:
                     work = work.scaled(options["rules"])
-                self._print(Bench(work).measure(options["passes"]), as_json=options["json"])
+                measured = Bench(work).measure(options["passes"])
+                peer = measure_peer(work, options["passes"]) if options["peer"] else None
+                self._print(measured, peer, as_json=options["json"])
         except PlatformError as error:
             raise CommandError(str(error)) from None
 
@@ -58,9 +65,9 @@ class Command(BaseCommand):
             f"{measured.samples_per_wall_s:,.0f} a second of the clock"
         )
 
-    def _print(self, measured: Measured, *, as_json: bool) -> None:
+    def _print(self, measured: Measured, peer: PeerMeasured | None, *, as_json: bool) -> None:
         if as_json:
-            self.stdout.write(json.dumps(asdict(measured)))
+            self.stdout.write(json.dumps(asdict(measured) | (asdict(peer) if peer else {})))
             return
         self.stdout.write(
             f"{measured.work}: {measured.rules} rules, {measured.series} series: "
@@ -70,3 +77,10 @@ class Command(BaseCommand):
             f"p99 lateness {measured.p99_lateness_s:.2f} s, {measured.rss_mb:.0f} MB, "
             f"{measured.bytes_per_rule:.0f} bytes a rule"
         )
+        if peer:
+            self.stdout.write(
+                f"{measured.work}: prometheus {peer.peer_cpu_s_per_pass * 1000:.1f} ms a pass, "
+                f"{peer.peer_cpu_s_per_pass / measured.cpu_s_per_pass:.1f} times ours "
+                f"({peer.peer_cpu_s_per_pass / measured.engine_cpu_s_per_pass:.1f} times our engine), "
+                f"{peer.peer_rss_mb:.0f} MB"
+            )

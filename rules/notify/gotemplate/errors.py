@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from alertsite.core.errors import PlatformError
 
+MAX_REASON = 300
+"""A reason may quote the template, which may be long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -26,9 +29,9 @@ class Position:
 
 class _AtPosition(PlatformError):
     def __init__(self, position: Position, reason: str) -> None:
-        super().__init__(f"{position}: {reason}")
         self.position = position
-        self.reason = reason
+        self.reason = reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}…"
+        super().__init__(f"{position}: {self.reason}")
 
 
 class TemplateMalformed(_AtPosition):

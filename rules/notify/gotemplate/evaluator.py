@@ -48,7 +48,7 @@ from rules.notify.gotemplate.values import (
 
 BY_EVALUATOR = frozenset({"and", "or", "tmpl"})
 """Functions that need more than the values of their arguments."""
-_CHARACTERS_PER_STEP = 64
+_CHARACTERS_PER_STEP = 16
 _NOTHING = object()
 """No value was piped in."""
 

@@ -38,7 +38,7 @@ class Function:
     accepts: tuple[type, ...] = ()
     rest: type | None = None
     cost: int = 1
-    characters_per_step: int = 64
+    characters_per_step: int = 16
 
 
 class WithMethods:

@@ -215,6 +215,12 @@ def test_what_costs_too_much_fails(text, reason):
         expander.expand(text, {"long": "y" * 10_000}, VALUE)
 
 
+def test_a_reason_does_not_repeat_a_long_template():
+    with pytest.raises(TemplateMalformed) as caught:
+        check_template("{{ " + "x" * 10_000 + " }}")
+    assert len(str(caught.value)) < 350
+
+
 def test_limits_are_the_callers():
     expander = TemplateExpander(limits=TemplateLimits(steps=100, output=5, depth=10))
     with pytest.raises(TemplateFailed, match="beyond 5 characters"):
