@@ -76,6 +76,8 @@ class RuleSerializer(serializers.ModelSerializer[Rule]):
     keep_firing_for = DurationField(source="keep_firing_for_s", required=False)
     labels = TextsField(required=False)
     annotations = TextsField(required=False)
+    warnings = serializers.ListField(child=serializers.DictField(), read_only=True, required=False)
+    """What lint says, in the answer to a save."""
 
     class Meta:
         model = Rule
@@ -102,6 +104,7 @@ class RuleSerializer(serializers.ModelSerializer[Rule]):
             "last_error",
             "truncated",
             "updated_at",
+            "warnings",
         ]
         read_only_fields = ["id", "version", "health", "last_error", "truncated", "updated_at"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from rules.api import backtests, rulefiles, ruletests, views
+from rules.api import backtests, linting, rulefiles, ruletests, views
 
 router = SimpleRouter(use_regex_path=False)
 router.register("rule-groups", views.RuleGroupViewSet, basename="rule-group")
@@ -20,6 +20,7 @@ router.register("ledger", views.LedgerViewSet, basename="ledger")
 urlpatterns = [
     path("rules/import/", rulefiles.ImportView.as_view()),
     path("rules/backtest/", backtests.BacktestView.as_view()),
+    path("rules/lint/", linting.LintView.as_view()),
     path("rules/test/", ruletests.RuleTestView.as_view()),
     path("rules/export/", rulefiles.ExportView.as_view()),
     *router.urls,

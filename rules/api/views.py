@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,8 @@ from rules.api import serializers
 from rules.api.filters import AlertFilter, MessageFilter, RuleFilter, TransitionFilter
 from rules.models import AlertInstance, AlertTransition, LedgerEntry, OutboxMessage, Receiver, Rule, RuleGroup
 from rules.services import authoring, delivery, receivers
-from rules.services.authoring import Author
+from rules.services.authoring import Author, RuleDraft
+from rules.services.linting import warnings_after_save
 
 
 class ByName(CursorPages):
@@ -135,14 +137,23 @@ class RuleViewSet(
     def perform_create(self, serializer: BaseSerializer[Rule]) -> None:
         assert isinstance(serializer, serializers.RuleSerializer)
         group = serializer.validated_data["group"]
-        serializer.instance = authoring.save_rule(group, serializer.draft(None), self.author)
+        draft = serializer.draft(None)
+        serializer.instance = authoring.save_rule(group, draft, self.author)
+        self._warn(serializer, draft)
 
     def perform_update(self, serializer: BaseSerializer[Rule]) -> None:
         assert isinstance(serializer, serializers.RuleSerializer)
         rule = serializer.instance
         assert rule is not None
         group = serializer.validated_data.get("group", rule.group)
-        authoring.save_rule(group, serializer.draft(authoring.draft_of(rule)), self.author, rule=rule)
+        draft = serializer.draft(authoring.draft_of(rule))
+        authoring.save_rule(group, draft, self.author, rule=rule)
+        self._warn(serializer, draft)
+
+    def _warn(self, serializer: serializers.RuleSerializer, draft: RuleDraft) -> None:
+        """Answer a save with what lint says of it."""
+        advice = warnings_after_save(self.grant.tenant_id, draft)
+        serializer.instance.warnings = [asdict(one) for one in advice]  # type: ignore[union-attr]
 
     def perform_destroy(self, instance: Rule) -> None:
         authoring.delete_rule(instance, self.author)

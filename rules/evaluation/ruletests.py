@@ -25,7 +25,8 @@ from rules.evaluation.ruletestfile import AlertTest, ExpressionTest, RuleTest, R
 from rules.evaluation.states import NEVER, NOTIFIED, ActiveAlerts
 from rules.evaluation.tick import ALERT_NAME, Expander, Surroundings, Tick, run_tick
 from rules.language.engine import EvaluationLimits, evaluate_instant
-from rules.language.notation import parse_series, parse_values
+from rules.language.errors import QueryTimeout
+from rules.language.notation import MAX_VALUES, parse_series, parse_values
 from rules.language.plan import plan
 from rules.language.rulefile import FileGroup, FileRule
 from rules.series.backends.memory import MemorySeries
@@ -53,9 +54,11 @@ def run_tests(
     Raises
     ------
     InvalidNotation
-        If a series or label set is malformed.
+        If a series or label set is malformed, or the series of a test have too many values together.
     InvalidParameter
         If a test has too many ticks.
+    QueryTimeout
+        Once `limits.out_of_time` says so.
     """
     specs = specs_of(groups, file.group_eval_order or ())
     failures: list[str] = []
@@ -125,10 +128,13 @@ class _TestRun:
             yield from self._check_expression(expectation)
 
     def _load(self) -> None:
+        room = MAX_VALUES
         for one in self.test.input_series or []:
+            expanded = parse_values(one.values, room)
+            room -= len(expanded)
             rows = [
                 (index * self.test.interval, value)
-                for index, value in enumerate(parse_values(one.values))
+                for index, value in enumerate(expanded)
                 if value is not None
             ]
             times = np.array([at_ms for at_ms, _ in rows], np.int64)
@@ -145,6 +151,8 @@ class _TestRun:
         program, recorded = ShardProgram(self.specs), dict[RuleId, set[LabelSet]]()
         alerts, labels = ActiveAlerts.none(), list[LabelSet]()
         for at_ms in ticks:
+            if self.limits.out_of_time():
+                raise QueryTimeout
             publisher = SeriesPublisher(self.store, program, recorded, now_ms=at_ms)
             around = Surroundings(self.store, self.limits, self.expander, publisher.publish)
             tick = run_tick(program, alerts, labels, around, at_ms)

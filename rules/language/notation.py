@@ -1,7 +1,7 @@
 """Series in the notation of rule authors: `up{job="api"}` with values `1 0x3 _ stale 1+2x4`.
 
-In: text. Out: label sets and values. Refused, with the item: what is no value, native histograms, more than
-`MAX_VALUES` values.
+In: text. Out: label sets and values. Refused, with the item: what is no value, native histograms, too many
+values.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def parse_series(text: str) -> LabelSet:
     return label_set((matcher.name, matcher.value) for matcher in expr.matchers)
 
 
-def parse_values(notation: str) -> list[np.float64 | None]:
+def parse_values(notation: str, most: int = MAX_VALUES) -> list[np.float64 | None]:
     """The values, one an interval; None where there is no sample.
 
     `a+bxN` is `a`, and N more, each `b` further; `axN` is `a` and N more; `_xN` is N gaps.
@@ -55,11 +55,11 @@ def parse_values(notation: str) -> list[np.float64 | None]:
     Raises
     ------
     InvalidNotation
-        If an item is no value, or there are too many.
+        If an item is no value, or there are more than `most`.
     """
     values: list[np.float64 | None] = []
     for item in notation.split():
-        values.extend(_expanded(item, MAX_VALUES - len(values)))
+        values.extend(_expanded(item, most - len(values)))
     return values
 
 
@@ -72,7 +72,7 @@ def _expanded(item: str, room: int) -> list[np.float64 | None]:
     start, step, times = match.groups()
     count = int(times or 0) + (start != "_" or not times)
     if count > room:
-        raise InvalidNotation(f"value {item!r} makes the series longer than {MAX_VALUES} values")
+        raise InvalidNotation(f"value {item!r} makes more values than the {room} there is room for")
     if start == "_":
         return [None] * count
     if start == "stale":

@@ -92,3 +92,14 @@ def test_every_model_with_a_tenant_is_in_the_admin_or_has_a_reason():
     ours = [model for model in apps.get_models() if model.__module__.startswith(("rules.", "alertsite."))]
 
     assert {model.__name__ for model in ours if model not in admin.site._registry} == inner | {"Wake"}
+
+
+def test_action_tells_what_rules_would_have_done(operator_pages, acme):
+    good = make_rule(make_group(acme, interval_s=3600), name="Good")
+    values = {"action": "backtest", "_selected_action": [str(good.pk)]}
+
+    page = operator_pages.post("/admin/rules/rule/", values, follow=True)
+
+    assert "Good: 0 transitions, 0 notifications, 0 alert minutes in 2" in page.content.decode()
+    good.refresh_from_db()
+    assert good.version == 1

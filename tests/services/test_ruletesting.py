@@ -111,6 +111,11 @@ def test_states_and_notifications_are_ours_to_ask(tmp_path):
         pytest.param(
             "tests: [{input_series: [{series: a, values: b}]}]", "is not of the form", id="no value"
         ),
+        pytest.param(
+            "tests: [{input_series: [{series: a, values: 0x9}, {series: b, values: 0x999999}]}]",
+            "there is room for",
+            id="too many values together",
+        ),
     ],
 )
 def test_malformed_file_fails_with_the_reason(tmp_path, text, reason):
