@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -39,6 +39,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     """DRF's exception handler. None for what is a fault of ours: Django answers 500 and logs it."""
     if isinstance(error, PlatformError):
         return _response(status_of(error), error.code, error.detail, getattr(error, "errors", None))
+    if isinstance(error, ValidationError):
+        return _response(400, "invalid", "the request is not valid", _by_field(error))
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
@@ -55,6 +57,11 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     if header:
         response["WWW-Authenticate"] = header
     return response
+
+
+def _by_field(error: ValidationError) -> dict[str, list[str]]:
+    """What a model refused, by field; `__all__` is what concerns the row as a whole."""
+    return error.message_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.messages}
 
 
 def _text(detail: Any) -> str:

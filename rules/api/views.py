@@ -84,7 +84,7 @@ class TenantViewSet(TenantView, GenericViewSet):  # type: ignore[type-arg]
         return self.rows()
 
 
-class RuleGroupViewSet(
+class EditableViewSet(
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.CreateModelMixin,
@@ -92,6 +92,34 @@ class RuleGroupViewSet(
     mixins.DestroyModelMixin,
     TenantViewSet,
 ):
+    """Base of the resources that clients write: a subclass names the services that save and remove a row."""
+
+    def save(self, row: Any) -> Any:
+        """Store a new or changed row."""
+        raise NotImplementedError
+
+    def remove(self, row: Any) -> None:
+        """Delete a row."""
+        raise NotImplementedError
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        """Make a row of the request's tenant."""
+        row = self.nothing.model(tenant_id=self.grant.tenant_id, **serializer.validated_data)
+        serializer.instance = self.save(row)
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        """Change what the request names."""
+        row = serializer.instance
+        for name, value in serializer.validated_data.items():
+            setattr(row, name, value)
+        self.save(row)
+
+    def perform_destroy(self, instance: Any) -> None:
+        """Delete by the service."""
+        self.remove(instance)
+
+
+class RuleGroupViewSet(EditableViewSet):
     """Rule groups."""
 
     nothing = RuleGroup.across_tenants.none()
@@ -101,29 +129,14 @@ class RuleGroupViewSet(
     def rows(self) -> QuerySet[RuleGroup]:
         return RuleGroup.objects.for_tenant(self.grant.tenant_id)
 
-    def perform_create(self, serializer: BaseSerializer[RuleGroup]) -> None:
-        group = RuleGroup(tenant_id=self.grant.tenant_id, **serializer.validated_data)
-        serializer.instance = authoring.save_group(group, self.author)
+    def save(self, row: RuleGroup) -> RuleGroup:
+        return authoring.save_group(row, self.author)
 
-    def perform_update(self, serializer: BaseSerializer[RuleGroup]) -> None:
-        group = serializer.instance
-        assert group is not None
-        for name, value in serializer.validated_data.items():
-            setattr(group, name, value)
-        authoring.save_group(group, self.author)
-
-    def perform_destroy(self, instance: RuleGroup) -> None:
-        authoring.delete_group(instance, self.author)
+    def remove(self, row: RuleGroup) -> None:
+        authoring.delete_group(row, self.author)
 
 
-class RuleViewSet(
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    mixins.CreateModelMixin,
-    mixins.UpdateModelMixin,
-    mixins.DestroyModelMixin,
-    TenantViewSet,
-):
+class RuleViewSet(EditableViewSet):
     """Rules. Each save is a version."""
 
     nothing = Rule.across_tenants.none()
@@ -155,8 +168,8 @@ class RuleViewSet(
         advice = warnings_after_save(self.grant.tenant_id, draft)
         serializer.instance.warnings = [asdict(one) for one in advice]  # type: ignore[union-attr]
 
-    def perform_destroy(self, instance: Rule) -> None:
-        authoring.delete_rule(instance, self.author)
+    def remove(self, row: Rule) -> None:
+        authoring.delete_rule(row, self.author)
 
     @action(detail=True, serializer_class=serializers.RuleVersionSerializer, filterset_class=None)
     def versions(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
@@ -242,14 +255,7 @@ class TransitionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tenant
         return AlertTransition.objects.for_tenant(self.grant.tenant_id)
 
 
-class ReceiverViewSet(
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    mixins.CreateModelMixin,
-    mixins.UpdateModelMixin,
-    mixins.DestroyModelMixin,
-    TenantViewSet,
-):
+class ReceiverViewSet(EditableViewSet):
     """Receivers."""
 
     nothing = Receiver.across_tenants.none()
@@ -259,19 +265,11 @@ class ReceiverViewSet(
     def rows(self) -> QuerySet[Receiver]:
         return Receiver.objects.for_tenant(self.grant.tenant_id)
 
-    def perform_create(self, serializer: BaseSerializer[Receiver]) -> None:
-        receiver = Receiver(tenant_id=self.grant.tenant_id, **serializer.validated_data)
-        serializer.instance = receivers.save_receiver(receiver, self.author)
+    def save(self, row: Receiver) -> Receiver:
+        return receivers.save_receiver(row, self.author)
 
-    def perform_update(self, serializer: BaseSerializer[Receiver]) -> None:
-        receiver = serializer.instance
-        assert receiver is not None
-        for name, value in serializer.validated_data.items():
-            setattr(receiver, name, value)
-        receivers.save_receiver(receiver, self.author)
-
-    def perform_destroy(self, instance: Receiver) -> None:
-        receivers.delete_receiver(instance, self.author)
+    def remove(self, row: Receiver) -> None:
+        receivers.delete_receiver(row, self.author)
 
 
 class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):

@@ -52,9 +52,10 @@ def save_receiver(receiver: Receiver, author: Author) -> Receiver:
 
     Raises
     ------
-    UnknownReceiverKind, InvalidReceiver
+    UnknownReceiverKind, InvalidReceiver, ValidationError
         Nothing is stored then.
     """
+    receiver.full_clean()
     receiver_registry().open(receiver.kind, receiver.config, receiver.secrets)
     with transaction.atomic():
         receiver.save()

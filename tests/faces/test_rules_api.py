@@ -69,6 +69,29 @@ def test_refused_rule_names_the_field_and_stores_nothing(alice, group, values, f
     assert alice.get("/api/rules/").json()["results"] == []
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        pytest.param("rule-groups", {"name": "twin"}, id="group"),
+        pytest.param("receivers", {"name": "twin", "kind": "log"}, id="receiver"),
+    ],
+)
+def test_second_row_of_one_name_is_refused(alice, path, body):
+    assert alice.post(f"/api/{path}/", body, format="json").status_code == 201
+    again = alice.post(f"/api/{path}/", body, format="json")
+
+    assert again.status_code == 400
+    assert "already" in str(again.json()["errors"])
+
+
+def test_receiver_whose_configuration_does_not_fit_is_refused_by_field(alice):
+    answer = alice.post(
+        "/api/receivers/", {"name": "hook", "kind": "webhook", "config": {"url": "nowhere"}}, format="json"
+    )
+
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["config.url"])
+
+
 def test_viewer_reads_and_may_not_write(bob, acme):
     rule = make_rule(make_group(acme))
 
