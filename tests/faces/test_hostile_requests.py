@@ -1,0 +1,62 @@
+"""Whatever a client writes into a field or a parameter, it gets an answer that is no fault of ours."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.core.cache import cache
+
+from tests.factories.rows import make_group, make_rule
+
+HOSTILE = [None, "", -1, True, [], {}, "\0", "x" * 70_000, {"a": {"b": "\0"}}, "\ud800", ["\ud800"], 10**30]
+FIELDS = {
+    "rules": [
+        "group",
+        "name",
+        "expr",
+        "condition",
+        "for",
+        "severity",
+        "labels",
+        "annotations",
+        "alert_limit",
+    ],
+    "rule-groups": ["name", "interval", "query_offset", "alert_limit"],
+    "receivers": ["name", "kind", "config", "secrets", "enabled"],
+    "api-keys": ["name", "scopes"],
+}
+
+
+@pytest.fixture
+def valid(alice, acme):
+    """A body for each resource that would be accepted."""
+    group = make_group(acme)
+    make_rule(group)
+    alice.raise_request_exception = False
+    return {
+        "rules": {"group": str(group.pk), "name": "n", "expr": "up"},
+        "rule-groups": {"name": "q"},
+        "receivers": {"name": "r", "kind": "log"},
+        "api-keys": {"name": "k", "scopes": ["read"]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("resource", "field"), [(resource, field) for resource, fields in FIELDS.items() for field in fields]
+)
+def test_no_value_of_a_field_is_a_server_error(alice, valid, resource, field):
+    for value in HOSTILE:
+        body = valid[resource] | {field: value}
+        answer = alice.post(f"/api/{resource}/", json.dumps(body), content_type="application/json")
+        assert answer.status_code < 500, value
+        cache.clear()  # the rate limit is not what is tried here
+
+
+@pytest.mark.parametrize(
+    "query", ["label=x", "label=%00:1", "group=zz", "limit=-5", "cursor=zzz", "state=%00", "since=zz"]
+)
+def test_no_parameter_is_a_server_error(alice, valid, query):
+    for resource in ("alerts", "rules", "transitions", "deliveries", "ledger", "receivers"):
+        assert alice.get(f"/api/{resource}/?{query}").status_code < 500, resource
+        cache.clear()
