@@ -129,7 +129,7 @@ class Bench:
 
     def _catch_up(self) -> None:
         """The ticks that came due while the history was written."""
-        claims = waking.claim_due_shards(now=to_datetime(self.clock.now_ms()))
+        claims = waking.claim_due_shards(now=to_datetime(self.clock.now_ms()), tenant_id=self.tenant.pk)
         evaluate_claims(claims, self.clock)
 
     def _pass(self) -> tuple[CpuSeconds, list[float]]:
@@ -137,7 +137,7 @@ class Bench:
         self._write_samples()
         before = self.meter.read()
         began = time.perf_counter()
-        claims = waking.claim_due_shards(now=to_datetime(self.clock.now_ms()))
+        claims = waking.claim_due_shards(now=to_datetime(self.clock.now_ms()), tenant_id=self.tenant.pk)
         late: list[float] = []
         rules = 0
         for batch in waking.batches(claims):
