@@ -46,12 +46,6 @@ class InvalidDuration(PlatformError):
         super().__init__(f"duration {text!r} is not of the form 1h30m (units ms, s, m, h, d, w, y)")
 
 
-class NotPermitted(PlatformError):
-    """The credential may not do this."""
-
-    code = "not_permitted"
-
-
 class Conflict(PlatformError):
     """The stored state has moved on since the caller looked."""
 

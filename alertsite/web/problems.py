@@ -17,7 +17,6 @@ STATUS_BY_CODE: Final = {
     "not_authenticated": 401,
     "tenant.foreign": 403,
     "scope.missing": 403,
-    "not_permitted": 403,
     "conflict": 409,
     "rule.too_many": 409,
     "query.too_expensive": 422,

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from alertsite.core.clock import SystemClock, from_datetime
 from alertsite.core.durations import parse_duration_ms
 from alertsite.core.errors import InvalidDuration, InvalidParameter, PlatformError
+from alertsite.core.labels import LabelSet
 from alertsite.web.credentials import READ, Grant
 from alertsite.web.plain import for_tenant
 from rules.api import ingestion
@@ -46,7 +47,7 @@ class Parameters:
 
     def __init__(self, request: HttpRequest, now_ms: int) -> None:
         self._sources: list[QueryDict] = [request.POST, request.GET]
-        self._now_ms = now_ms
+        self.now_ms = now_ms
 
     def text(self, name: str) -> str:
         """The parameter's first value, or nothing."""
@@ -60,7 +61,7 @@ class Parameters:
         """Milliseconds of a time given as RFC 3339 or as Unix seconds; now without a default."""
         text = self.text(name)
         if not text:
-            return self._now_ms if default is None else default
+            return self.now_ms if default is None else default
         try:
             parsed = float(text)
         except ValueError:
@@ -153,33 +154,31 @@ def query_range(request: HttpRequest, grant: Grant) -> HttpResponse:
 @for_tenant(READ, failure)
 def series(request: HttpRequest, grant: Grant) -> HttpResponse:
     """Label sets that match any of the selectors `match[]`."""
-    now_ms = SystemClock().now_ms()
-    asked = Parameters(request, now_ms)
-    selectors = asked.texts("match[]")
-    if not selectors:
+    asked = Parameters(request, SystemClock().now_ms())
+    if not asked.texts("match[]"):
         raise InvalidParameter("match[]", "", "at least one series selector")
-    found = TenantQueries(grant.tenant_id, now_ms).series(selectors, asked.moment("start"))
-    return _listed([dict(labels) for labels in found], asked.count("limit"))
+    return _listed([dict(labels) for labels in _matching(asked, grant)], asked.count("limit"))
 
 
 @_methods
 @for_tenant(READ, failure)
 def labels(request: HttpRequest, grant: Grant) -> HttpResponse:
     """Names of labels."""
-    now_ms = SystemClock().now_ms()
-    asked = Parameters(request, now_ms)
-    found = TenantQueries(grant.tenant_id, now_ms).series(asked.texts("match[]"), asked.moment("start"))
-    return _listed(label_names(found), asked.count("limit"))
+    asked = Parameters(request, SystemClock().now_ms())
+    return _listed(label_names(_matching(asked, grant)), asked.count("limit"))
 
 
 @_methods
 @for_tenant(READ, failure)
 def values(request: HttpRequest, grant: Grant, name: str) -> HttpResponse:
     """Values of one label."""
-    now_ms = SystemClock().now_ms()
-    asked = Parameters(request, now_ms)
-    found = TenantQueries(grant.tenant_id, now_ms).series(asked.texts("match[]"), asked.moment("start"))
-    return _listed(label_values(found, unquote(name)), asked.count("limit"))
+    asked = Parameters(request, SystemClock().now_ms())
+    return _listed(label_values(_matching(asked, grant), unquote(name)), asked.count("limit"))
+
+
+def _matching(asked: Parameters, grant: Grant) -> list[LabelSet]:
+    """Label sets that match any of the selectors; of every series when there is none."""
+    return TenantQueries(grant.tenant_id, asked.now_ms).series(asked.texts("match[]"), asked.moment("start"))
 
 
 def _listed(rows: list[Any], limit: int) -> HttpResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from alertsite.tenancy.models import Quota
 from tests.factories.rows import make_group, make_rule
 
 
@@ -115,3 +116,13 @@ def test_lists_cost_the_same_number_of_queries_however_long(
 
     with django_assert_max_num_queries(8):
         assert len(alice.get("/api/rules/").json()["results"]) == 12
+
+
+def test_rule_beyond_the_quota_is_refused_with_the_bound(alice, acme, group):
+    Quota.objects.filter(pk=acme.pk).update(max_rules=1)
+    bodies = [{"group": str(group.pk), "name": f"Rule{number}", "expr": "up == 0"} for number in range(2)]
+    taken, refused = (alice.post("/api/rules/", body, format="json") for body in bodies)
+
+    assert (taken.status_code, refused.status_code) == (201, 409)
+    assert "may have 1 rules" in refused.json()["detail"]
+    assert len(alice.get("/api/rules/").json()["results"]) == 1
