@@ -7,9 +7,10 @@ the fencing token. Whoever lost the claim meanwhile writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -79,10 +80,15 @@ def evaluate_claims(claims: Sequence[Claim], clock: Clock) -> PassSummary:
 
 
 def _evaluate_shard(claim: Claim, clock: Clock, summary: PassSummary) -> None:
-    """Evaluate what is due, with the rules as they are when each tick commits."""
+    """Evaluate what is due."""
+    _with_rules_as_committed(claim, lambda: _run_due(claim, clock, summary))
+
+
+def _with_rules_as_committed(claim: Claim, run: Callable[[], None]) -> None:
+    """Run again while rules change under the run: each tick commits with the rules as they are then."""
     while True:
         try:
-            return _run_due(claim, clock, summary)
+            return run()
         except ShardChanged:
             log.info("shard.changed", shard=str(claim.shard_id))
 
@@ -115,6 +121,12 @@ def _claimed_shard(claim: Claim) -> Shard:
     return shard
 
 
+def _run_now(claim: Claim, clock: Clock, summary: PassSummary) -> None:
+    shard = _claimed_shard(claim)
+    work = ShardPass(shard, load_shard(shard), Quota.objects.get(pk=claim.tenant_id), clock)
+    work.run(Step(clock.now_ms(), from_datetime(shard.next_due_at), release=True), summary)
+
+
 def evaluate_tenant_now(tenant_id: UUID, clock: Clock) -> PassSummary:
     """Catch up the tenant's due ticks, then evaluate every rule once more as of this moment.
 
@@ -127,9 +139,7 @@ def evaluate_tenant_now(tenant_id: UUID, clock: Clock) -> PassSummary:
     )
     for claim in waking.claim_tenant(tenant_id, now=to_datetime(clock.now_ms())):
         with tenant_scope(tenant_id):
-            shard = _claimed_shard(claim)
-            work = ShardPass(shard, load_shard(shard), Quota.objects.get(pk=tenant_id), clock)
-            work.run(Step(clock.now_ms(), from_datetime(shard.next_due_at), release=True), summary)
+            _with_rules_as_committed(claim, partial(_run_now, claim, clock, summary))
     return summary
 
 

@@ -201,6 +201,31 @@ def test_rule_paused_while_its_tick_is_evaluated_is_not_brought_back(tenant, clo
     assert not AlertInstance.objects.for_tenant(tenant).exists()
 
 
+def test_evaluation_on_demand_is_a_tick_of_its_own_with_the_rules_as_they_are(tenant, clock, monkeypatch):
+    group = make_group(tenant)
+    rule = make_rule(group)
+    due = Shard.objects.for_tenant(tenant).get().next_due_at
+    clock.advance(milliseconds=1)
+    write(tenant, clock, 0)
+    evaluate = evaluation.run_tick
+    calls = []
+
+    def overtaken(*arguments: Any) -> Any:
+        result = evaluate(*arguments)
+        calls.append(len(arguments[0]))
+        if len(calls) == 1:
+            make_rule(group, authoring.Author("bob", clock.now()), name="Second")
+        return result
+
+    monkeypatch.setattr(evaluation, "run_tick", overtaken)
+    summary = evaluation.evaluate_tenant_now(tenant.pk, clock)
+
+    assert (calls, summary.ticks) == ([1, 2], 1)
+    assert history(rule) == [("inactive", "firing")]
+    shard = Shard.objects.for_tenant(tenant).get()
+    assert (shard.next_due_at, shard.leased_until) == (due, clock.now())
+
+
 def test_claimed_shard_is_left_alone_until_the_lease_ends(tenant, clock):
     make_rule(make_group(tenant))
     clock.advance(seconds=15)
