@@ -1,0 +1,1 @@
+"""From alert to message: routes, groups, inhibition, silences, intervals, the decision to tell people."""
