@@ -47,8 +47,12 @@ class PlatformTask(Task):  # type: ignore[type-arg]
             raise self.retry(exc=error, countdown=max(1, delay_s)) from error
 
 
-def route_by_capability(name: str, *_: Any, task: Any = None, **__: Any) -> dict[str, str]:
-    """Send a task to the queue it states."""
+def route_by_capability(
+    name: str, _: Any, __: Any, options: dict[str, Any], task: Any = None, **___: Any
+) -> dict[str, str] | None:
+    """Send a task to the queue it states; a sender that knows only its name says the queue itself."""
+    if options.get("queue"):
+        return None
     known: Any = task or app.tasks[name]
     return {"queue": known.capability}
 

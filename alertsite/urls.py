@@ -33,5 +33,6 @@ urlpatterns = [
     path("api/", include(api)),
     path("docs", Docs.as_view(url_name="schema")),
     path("prometheus/api/v1/", include("rules.api.prometheus")),
+    path("alertmanager/api/v2/", include("rules.api.alertmanager")),
     path("admin/", admin.site.urls),
 ]

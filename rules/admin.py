@@ -19,15 +19,37 @@ from alertsite.core.errors import PlatformError
 from alertsite.web.admin import ReadOnlyAdmin
 from rules.evaluation.outcomes import describe
 from rules.models import (
+    AggregationGroup,
+    AlertAction,
     AlertInstance,
     AlertTransition,
     DeliveryAttempt,
+    Escalation,
+    EscalationPolicy,
+    EscalationStep,
+    Feedback,
+    GroupedAlert,
+    Heartbeat,
+    InboundHook,
+    Incident,
+    IncidentAlert,
+    InhibitionRule,
     LedgerEntry,
+    MuteTimeInterval,
+    NotificationSettings,
+    OnCallOverride,
+    OnCallSchedule,
     OutboxMessage,
+    Person,
     Receiver,
+    Route,
     Rule,
     RuleGroup,
     RuleVersion,
+    Silence,
+    Suppression,
+    Team,
+    ToldAlert,
 )
 from rules.services import authoring, delivery, receivers
 from rules.services.authoring import Author, InvalidRule, RuleDraft
@@ -277,7 +299,8 @@ class AlertTransitionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="who was told")
     def told(self, row: AlertTransition) -> SafeString:
-        messages_ = row.messages.select_related("receiver")
+        told = row.told.select_related("message__receiver")
+        messages_ = [one.message for one in told]
         return pretty(
             {one.receiver.name: f"{one.status} {one.receipt or one.cause}".strip() for one in messages_}
         )
@@ -321,3 +344,36 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         now = to_datetime(SystemClock().now_ms())
         count = sum(delivery.replay_dead(message, now=now) for message in queryset)
         messages.success(request, f"{count} messages are due again")
+
+
+class ShownAdmin(ReadOnlyAdmin):
+    list_display = ["__str__", "tenant"]
+    list_filter = ["tenant"]
+    list_select_related = ["tenant"]
+
+
+for shown in (
+    AggregationGroup,
+    AlertAction,
+    Escalation,
+    EscalationPolicy,
+    EscalationStep,
+    Feedback,
+    GroupedAlert,
+    Heartbeat,
+    InboundHook,
+    Incident,
+    IncidentAlert,
+    InhibitionRule,
+    MuteTimeInterval,
+    NotificationSettings,
+    OnCallOverride,
+    OnCallSchedule,
+    Person,
+    Route,
+    Silence,
+    Suppression,
+    Team,
+    ToldAlert,
+):
+    admin.site.register(shown, ShownAdmin)

@@ -164,7 +164,8 @@ def steps_of(rest: Rest, inbox: Inbox, scene: Scene) -> list[Step]:
 
     async def delivered() -> str:
         for document in inbox.arrived():
-            if document.get("state") == "firing" and scene.alert_name == document["labels"].get("alertname"):
+            names = [alert["labels"].get("alertname") for alert in document.get("alerts", [])]
+            if document.get("status") == "firing" and scene.alert_name in names:
                 return f"at {inbox.url}"
         raise NotYet(f"{len(inbox.arrived())} notifications arrived, none of this alert")
 

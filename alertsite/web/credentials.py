@@ -75,6 +75,8 @@ class Grant:
     tenant_id: UUID
     slug: str
     scopes: frozenset[str]
+    actor: str
+    """Who acts, for versions and the audit chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +106,20 @@ class Credential:
             with platform_scope():
                 tenant_id = Tenant.objects.filter(slug=slug).values_list("pk", flat=True).first()
             if tenant_id is not None:
-                return Grant(tenant_id, slug, self.platform_scopes)
+                return Grant(tenant_id, slug, self.platform_scopes, self.actor)
         raise ForeignTenant(slug)
 
 
 def credential_of_user(user: User) -> Credential:
     """A person's credential: their memberships, and platform scope for superusers."""
+    actor = user.get_username()
     with platform_scope():
         memberships = list(Membership.across_tenants.filter(user=user).select_related("tenant"))
     grants = {
-        one.tenant.slug: Grant(one.tenant_id, one.tenant.slug, _ROLE_SCOPES[Membership.Role(one.role)])
+        one.tenant.slug: Grant(one.tenant_id, one.tenant.slug, _ROLE_SCOPES[Membership.Role(one.role)], actor)
         for one in memberships
     }
-    return Credential(user.get_username(), user.is_superuser, grants)
+    return Credential(actor, user.is_superuser, grants)
 
 
 def credential_of_key(secret: str, *, now: datetime) -> tuple[Credential, datetime | None]:
@@ -131,11 +134,11 @@ def credential_of_key(secret: str, *, now: datetime) -> tuple[Credential, dateti
         key = ApiKey.objects.select_related("tenant").filter(digest=digest_of(secret)).first()
     if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
         raise NotAuthenticated("the API key is unknown, revoked or expired")
-    scopes = frozenset(key.scopes)
+    scopes, actor = frozenset(key.scopes), f"key:{key.name}"
     if key.tenant is None:
-        return Credential(f"key:{key.name}", platform=True, grants={}, platform_scopes=scopes), key.expires_at
-    grant = Grant(key.tenant.pk, key.tenant.slug, scopes)
-    return Credential(f"key:{key.name}", platform=False, grants={grant.slug: grant}), key.expires_at
+        return Credential(actor, platform=True, grants={}, platform_scopes=scopes), key.expires_at
+    grant = Grant(key.tenant.pk, key.tenant.slug, scopes, actor)
+    return Credential(actor, platform=False, grants={grant.slug: grant}), key.expires_at
 
 
 class KeyCache:

@@ -20,6 +20,7 @@ from rules.models import (
     Rule,
     RuleGroup,
     RuleVersion,
+    ToldAlert,
 )
 from rules.services.authoring import RuleDraft
 
@@ -154,6 +155,15 @@ class AlertSerializer(serializers.ModelSerializer[AlertInstance]):
             "active_since",
             "fired_at",
             "keep_firing_since",
+            "origin",
+            "source_url",
+            "acknowledged_by",
+            "acknowledged_at",
+            "assignee",
+            "snoozed_until",
+            "closed_at",
+            "flapping",
+            "damped",
         ]
 
 
@@ -187,7 +197,18 @@ class ReceiverSerializer(serializers.ModelSerializer[Receiver]):
 
     class Meta:
         model = Receiver
-        fields = ["id", "name", "kind", "config", "secrets", "enabled", "created_at"]
+        fields = [
+            "id",
+            "name",
+            "kind",
+            "config",
+            "secrets",
+            "enabled",
+            "send_resolved",
+            "max_per_minute",
+            "canary_every_s",
+            "created_at",
+        ]
         read_only_fields = ["id", "created_at"]
 
 
@@ -199,11 +220,22 @@ class AttemptSerializer(serializers.ModelSerializer[DeliveryAttempt]):
         fields = ["number", "started_at", "finished_at", "delivered", "outcome"]
 
 
+class ToldSerializer(serializers.ModelSerializer[ToldAlert]):
+    """A change of an alert that a message tells of."""
+
+    alert = serializers.UUIDField(source="alert_id")
+    state = serializers.CharField(source="transition.state")
+    labels = serializers.JSONField(source="transition.labels")
+
+    class Meta:
+        model = ToldAlert
+        fields = ["alert", "state", "labels"]
+
+
 class MessageSerializer(serializers.ModelSerializer[OutboxMessage]):
     """A notification with its attempts."""
 
-    alert = serializers.UUIDField(source="transition.alert_id")
-    state = serializers.CharField(source="transition.state")
+    told = ToldSerializer(many=True)
     history = AttemptSerializer(many=True)
 
     class Meta:
@@ -211,8 +243,11 @@ class MessageSerializer(serializers.ModelSerializer[OutboxMessage]):
         fields = [
             "id",
             "receiver",
-            "alert",
-            "state",
+            "group_key",
+            "group_labels",
+            "generation",
+            "reason",
+            "told",
             "status",
             "cause",
             "idempotency_key",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from rules.api import backtests, linting, rulefiles, ruletests, views
+from rules.api import backtests, handling, linting, rulefiles, ruletests, views
 
 router = SimpleRouter(use_regex_path=False)
 router.register("rule-groups", views.RuleGroupViewSet, basename="rule-group")
@@ -22,6 +22,7 @@ urlpatterns = [
     path("rules/backtest/", backtests.BacktestView.as_view()),
     path("rules/lint/", linting.LintView.as_view()),
     path("rules/test/", ruletests.RuleTestView.as_view()),
+    path("alerts/bulk/", handling.BulkView.as_view()),
     path("rules/export/", rulefiles.ExportView.as_view()),
     *router.urls,
 ]

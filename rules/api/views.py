@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404
 from rest_framework import mixins, status
 from rest_framework.decorators import action
@@ -19,10 +20,24 @@ from alertsite.web.pagination import CursorPages
 from alertsite.web.views import TenantView
 from rules.api import serializers
 from rules.api.filters import AlertFilter, MessageFilter, RuleFilter, TransitionFilter
-from rules.models import AlertInstance, AlertTransition, LedgerEntry, OutboxMessage, Receiver, Rule, RuleGroup
-from rules.services import authoring, delivery, receivers
+from rules.api.handling import HandledAlerts
+from rules.models import (
+    AlertInstance,
+    AlertTransition,
+    LedgerEntry,
+    OutboxMessage,
+    Receiver,
+    Rule,
+    RuleGroup,
+    ToldAlert,
+)
+from rules.notify.wording import LANGUAGES
+from rules.services import authoring, delivery, receivers, tracing
 from rules.services.authoring import Author, RuleDraft
 from rules.services.linting import warnings_after_save
+
+GRACE = timedelta(seconds=30)
+"""How long an alert may be on its way before it counts as undelivered."""
 
 
 class ByName(CursorPages):
@@ -196,7 +211,7 @@ class RuleViewSet(EditableViewSet):
         return Response(self.get_serializer(rule).data)
 
 
-class AlertViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):
+class AlertViewSet(HandledAlerts, mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):
     """Active alerts; one that has resolved is still found by its id."""
 
     nothing = AlertInstance.across_tenants.none()
@@ -234,6 +249,17 @@ class AlertViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewS
         if not history:
             raise Http404
         return Response(self.get_serializer(history, many=True).data)
+
+    @action(detail=True, filterset_class=None)
+    def trace(self, request: Request, pk: UUID) -> Response:
+        """The whole story in order, and why people were or were not told; `?language=fr` in French."""
+        found = tracing.trace(self.grant.tenant_id, pk)
+        if found is None:
+            raise Http404
+        asked = request.query_params.get("language", "en")
+        language = asked if asked in LANGUAGES else "en"
+        entries, verdict = tracing.in_words(found, language)
+        return Response({"alert": pk, "language": language, "verdict": verdict, "entries": entries})
 
     def _history(self, alert_id: UUID) -> QuerySet[AlertTransition]:
         return (
@@ -282,7 +308,16 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantVi
 
     def rows(self) -> QuerySet[OutboxMessage]:
         messages = OutboxMessage.objects.for_tenant(self.grant.tenant_id)
-        return messages.select_related("transition").prefetch_related("history")
+        told = Prefetch(
+            "told", ToldAlert.objects.for_tenant(self.grant.tenant_id).select_related("transition")
+        )
+        return messages.prefetch_related("history", told)
+
+    @action(detail=False, serializer_class=serializers.TransitionSerializer, filterset_class=None)
+    def undelivered(self, request: Request) -> Response:  # noqa: ARG002 (DRF's interface)
+        """Alerts that fired and nobody was told of, though nothing kept them silent: there should be none."""
+        rows = tracing.undelivered(self.grant.tenant_id, before=self.now - GRACE)
+        return Response(self.get_serializer(rows, many=True).data)
 
 
 class DeadLetterViewSet(DeliveryViewSet):

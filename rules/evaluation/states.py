@@ -42,6 +42,7 @@ class Reason(enum.StrEnum):
     CONDITION_ENDED = "condition_ended"
     KEPT_FIRING_LONG_ENOUGH = "kept_firing_long_enough"
     RULE_NOT_ACTIVE = "rule_not_active"
+    RESOLVED_BY_HAND = "resolved_by_hand"
 
 
 @dataclass(frozen=True, slots=True)

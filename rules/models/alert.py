@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import uuid
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
 from alertsite.tenancy.managers import TenantModel
 from rules.models.rule import Rule
+
+
+class Origin(models.TextChoices):
+    """Where an alert comes from. All share one state machine and one history."""
+
+    RULE = "rule"
+    FOREIGN = "foreign", "another system"
+    HEARTBEAT = "heartbeat"
+    PLATFORM = "platform", "the platform itself"
 
 
 class AlertInstance(TenantModel):
@@ -21,9 +31,12 @@ class AlertInstance(TenantModel):
         FIRING = "firing"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="alerts")
+    origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.RULE)
+    rule = models.ForeignKey(
+        Rule, null=True, on_delete=models.CASCADE, related_name="alerts", help_text="Empty for other origins."
+    )
     series_fingerprint = models.BigIntegerField(
-        help_text="Of the result's labels, without rule labels: identity between ticks."
+        help_text="Identity between ticks: of the result's labels, without the rule's; of all without a rule."
     )
     labels = models.JSONField()
     annotations = models.JSONField(default=dict)
@@ -32,11 +45,29 @@ class AlertInstance(TenantModel):
     active_since = models.DateTimeField()
     fired_at = models.DateTimeField(null=True)
     keep_firing_since = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(
+        null=True, help_text="When an alert of another system is over unless renewed."
+    )
+    source_url = models.URLField(max_length=2000, blank=True, help_text="Where its sender shows it.")
+    acknowledged_by = models.CharField(max_length=200, blank=True)
+    acknowledged_at = models.DateTimeField(null=True)
+    assignee = models.CharField(max_length=200, blank=True)
+    snoozed_until = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(
+        null=True, help_text="Resolved by hand: over for people, though its condition may still hold."
+    )
+    flapping = models.BooleanField(default=False)
+    damped = models.BooleanField(default=False, help_text="Told once, then not again until it is steady.")
 
     class Meta:
         ordering = ["-active_since", "id"]
         constraints = [
             models.UniqueConstraint(fields=["rule", "series_fingerprint"], name="alert_instance_once"),
+            models.UniqueConstraint(
+                fields=["tenant", "series_fingerprint"],
+                condition=Q(rule=None),
+                name="alert_without_rule_once",
+            ),
             models.CheckConstraint(condition=Q(state__in=["pending", "firing"]), name="alert_state_known"),
             models.CheckConstraint(
                 condition=Q(state="pending", fired_at=None) | Q(state="firing", fired_at__isnull=False),
@@ -45,6 +76,8 @@ class AlertInstance(TenantModel):
         ]
         indexes = [
             models.Index(fields=["tenant", "-active_since", "id"], name="alert_newest"),
+            models.Index(fields=["expires_at"], name="alert_expiry", condition=Q(expires_at__isnull=False)),
+            GinIndex(fields=["labels"], name="alert_labels", opclasses=["jsonb_path_ops"]),
         ]
 
     def __str__(self) -> str:
@@ -69,12 +102,17 @@ class AlertTransition(TenantModel):
         null=True,
         on_delete=models.SET_NULL,
         related_name="transitions",
-        help_text="Empty once deleted.",
+        help_text="Empty once deleted, and for other origins.",
     )
+    origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.RULE)
     rule_version = models.PositiveIntegerField()
     previous = models.CharField(max_length=10, choices=State.choices)
     state = models.CharField(max_length=10, choices=State.choices)
     at = models.DateTimeField(help_text="The tick at which it happened.")
+    fired_at = models.DateTimeField(null=True, help_text="When the alert began to fire, if it has.")
+    fingerprint = models.BigIntegerField(
+        null=True, help_text="Of the labels: the same for every life of an alert."
+    )
     labels = models.JSONField()
     annotations = models.JSONField(default=dict)
     value = models.FloatField(null=True, help_text="None when nothing held any more.")
@@ -91,6 +129,7 @@ class AlertTransition(TenantModel):
         indexes = [
             models.Index(fields=["tenant", "-at", "id"], name="transition_newest"),
             models.Index(fields=["alert_id", "at"], name="transition_by_alert"),
+            models.Index(fields=["tenant", "fingerprint", "at"], name="transition_by_labels"),
         ]
 
     def __str__(self) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 from alertsite.tenancy.managers import TenantModel
 from alertsite.web.encryption import EncryptedJSONField
-from rules.models.alert import AlertTransition
 
 
 class Receiver(TenantModel):
@@ -23,6 +23,17 @@ class Receiver(TenantModel):
     config = models.JSONField(default=dict, blank=True)
     secrets = EncryptedJSONField(default=dict, blank=True, help_text="Encrypted at rest, never shown again.")
     enabled = models.BooleanField(default=True)
+    send_resolved = models.BooleanField(default=True, help_text="Also tell when alerts are over.")
+    max_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="More wait. Empty: no limit."
+    )
+    canary_every_s = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(60), MaxValueValidator(7 * 86_400)],
+        help_text="Seconds between test messages that prove the way is open. Empty: none.",
+    )
+    next_canary_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -34,7 +45,7 @@ class Receiver(TenantModel):
 
 
 class OutboxMessage(TenantModel):
-    """A notification that is owed. Committed with the transition that caused it."""
+    """A notification that is owed. Committed with the decision that caused it."""
 
     class Status(models.TextChoices):
         """Where a message is. It ends delivered, dead or cancelled."""
@@ -46,7 +57,15 @@ class OutboxMessage(TenantModel):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     receiver = models.ForeignKey(Receiver, on_delete=models.CASCADE, related_name="messages")
-    transition = models.ForeignKey(AlertTransition, on_delete=models.CASCADE, related_name="messages")
+    group = models.ForeignKey(
+        "rules.AggregationGroup", null=True, on_delete=models.SET_NULL, related_name="messages"
+    )
+    group_key = models.TextField(blank=True)
+    group_labels = models.JSONField(default=dict)
+    generation = models.PositiveIntegerField(default=1)
+    reason = models.CharField(
+        max_length=40, default="new_alerts", help_text="Why it is sent: new_alerts, repeat, escalation, …"
+    )
     idempotency_key = models.CharField(max_length=100)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DUE)
     cause = models.CharField(max_length=300, blank=True, help_text="Why it is dead or cancelled.")

@@ -3,37 +3,100 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pydantic import BaseModel
 
 from alertsite.core.errors import PlatformError
 
+FIRING = "firing"
+RESOLVED = "resolved"
+
 
 @dataclass(frozen=True, slots=True)
-class Notification:
-    """One change of state, told to one receiver."""
+class AlertNotice:
+    """One alert as a notification tells of it. Moments are RFC 3339."""
 
-    idempotency_key: str
-    tenant: str
+    alert_id: str
     state: str
     """`firing` or `resolved`."""
-    alert_id: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     value: float | None
+    starts_at: str
+    """When it began to fire."""
     at: str
-    """The tick at which the state changed, RFC 3339."""
+    """The tick at which the state changed."""
     late_by_s: float
     """How long after that tick the change was found: more than seconds when ticks were caught up."""
     url: str
     """Where a person sees the alert."""
+    fingerprint: str
+    """Of the labels, 16 hexadecimal digits."""
+
+    @property
+    def ends_at(self) -> str | None:
+        """When it ended; None while it fires."""
+        return self.at if self.state == RESOLVED else None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A group of alerts, told to one receiver."""
+
+    idempotency_key: str
+    """The same on every attempt."""
+    trace_id: str
+    """Of the message, in traces and logs."""
+    tenant: str
+    receiver: str
+    """Name of the receiver."""
+    group_key: str
+    generation: int
+    """Counts the notifications of the group."""
+    reason: str
+    """Why it is sent: `new_alerts`, `resolved`, `repeat`, `escalation`, `test`, …"""
+    group_labels: Mapping[str, str]
+    alerts: tuple[AlertNotice, ...]
+    """At least one, the firing first."""
+    url: str
+    """Where a person sees the group."""
+    truncated: int = 0
+    """Alerts of the group that are not listed."""
+    actions: Mapping[str, str] = field(default_factory=dict)
+    """Signed links by what they do: `acknowledge`, `snooze`, …"""
+
+    @property
+    def state(self) -> str:
+        """`firing` while any of its alerts does."""
+        return FIRING if any(alert.state == FIRING for alert in self.alerts) else RESOLVED
+
+    @property
+    def common_labels(self) -> dict[str, str]:
+        """What the labels of all alerts share."""
+        return shared([alert.labels for alert in self.alerts])
+
+    @property
+    def common_annotations(self) -> dict[str, str]:
+        """What the annotations of all alerts share."""
+        return shared([alert.annotations for alert in self.alerts])
 
     @property
     def title(self) -> str:
-        """`[FIRING] HostDown` and the like, for subjects and log lines."""
-        return f"[{self.state.upper()}] {self.labels.get('alertname', 'alert')}"
+        """`[FIRING:2] HostDown` and the like, for subjects and log lines."""
+        firing = sum(alert.state == FIRING for alert in self.alerts)
+        count = f":{firing}" if firing > 1 else ""
+        name = self.common_labels.get("alertname") or " ".join(self.group_labels.values()) or "alerts"
+        return f"[{self.state.upper()}{count}] {name}"
+
+
+def shared(maps: list[Mapping[str, str]]) -> dict[str, str]:
+    """The pairs that stand in every mapping, in the order of the first."""
+    if not maps:
+        return {}
+    common = set(maps[0].items()).intersection(*(mapping.items() for mapping in maps[1:]))
+    return {name: value for name, value in maps[0].items() if (name, value) in common}
 
 
 @dataclass(frozen=True, slots=True)

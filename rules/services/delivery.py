@@ -13,17 +13,17 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
 from alertsite.core.clock import Clock, to_datetime
 from alertsite.core.errors import PlatformError
 from alertsite.tenancy.scope import platform_scope
-from rules.models import DeliveryAttempt, OutboxMessage
-from rules.notify.notification import DeliveryFailed, DeliveryRefused, Notification, Receipt
+from rules.models import DeliveryAttempt, OutboxMessage, Receiver
+from rules.notify.notification import DeliveryFailed, DeliveryRefused, Receipt
 from rules.notify.receivers.registry import ReceiverRegistry
 from rules.notify.retries import Retry, after_failure
+from rules.services.composing import notification_of
 from rules.services.receivers import receiver_registry
 
 log = structlog.get_logger(__name__)
@@ -33,6 +33,7 @@ QUEUE_LEASE: Final = timedelta(seconds=30)
 SEND_LEASE: Final = timedelta(seconds=75)
 """How long one attempt may take: the longest timeout a receiver may have, and some."""
 MESSAGES_PER_BATCH: Final = 20
+RATE_WINDOW: Final = timedelta(minutes=1)
 
 # One turn for each receiver first: a receiver with many messages does not make the others wait.
 _CLAIM = """
@@ -72,6 +73,8 @@ class DeliverySummary:
     dead: int = 0
     lost: int = 0
     """Claimed by somebody else meanwhile."""
+    postponed: int = 0
+    """Beyond what the receiver may be sent in a minute."""
     left: int = 0
     """Not begun, since the ones before took as long as a claim lasts."""
 
@@ -136,7 +139,6 @@ class _Run:
     def deliver_one(self, message_id: UUID, token: int) -> None:
         attempt = self._begin(message_id, token)
         if attempt is None:
-            self.summary.lost += 1
             return
         try:
             receipt = self._send(attempt.message)
@@ -154,9 +156,14 @@ class _Run:
         now = to_datetime(self.clock.now_ms())
         with transaction.atomic():
             held = OutboxMessage.across_tenants.filter(pk=message_id, fencing_token=token, status="due")
-            if not held.update(leased_until=now + SEND_LEASE, attempts=F("attempts") + 1):
+            free_at = _room(held, now)
+            if free_at is not None:
+                self.summary.postponed += held.update(next_attempt_at=free_at, leased_until=now)
                 return None
-            message = held.select_related("receiver", "transition", "tenant").get()
+            if not held.update(leased_until=now + SEND_LEASE, attempts=F("attempts") + 1):
+                self.summary.lost += 1
+                return None
+            message = held.select_related("receiver", "tenant").get()
             attempt: DeliveryAttempt = DeliveryAttempt.objects.create(
                 tenant_id=message.tenant_id, message=message, number=message.attempts, started_at=now
             )
@@ -207,26 +214,26 @@ class _Run:
         return OutboxMessage.across_tenants.filter(pk=attempt.message_id, fencing_token=token)
 
 
+def _room(held: QuerySet[OutboxMessage], now: datetime) -> datetime | None:
+    """When the message's receiver may be sent more, if it has had its messages of this minute.
+
+    Its row is held until the attempt is stored, so that two workers cannot both take the last place.
+    """
+    limited = Receiver.across_tenants.filter(messages__in=held, max_per_minute__isnull=False)
+    receiver = limited.select_for_update().first()
+    if receiver is None:
+        return None
+    attempts = DeliveryAttempt.across_tenants.filter(
+        message__receiver=receiver, started_at__gt=now - RATE_WINDOW
+    )
+    first = attempts.order_by("-started_at").values_list("started_at", flat=True)
+    earliest: datetime | None = first[receiver.max_per_minute - 1 : receiver.max_per_minute].first()
+    return None if earliest is None else earliest + RATE_WINDOW
+
+
 def claims_from(claimed: Iterable[Sequence[object]]) -> list[tuple[UUID, int]]:
     """Claims as they travel in a task's message: `[message id, fencing token]`."""
     return [(UUID(str(message_id)), int(str(token))) for message_id, token in claimed]
-
-
-def notification_of(message: OutboxMessage) -> Notification:
-    """What the receiver is told."""
-    transition = message.transition
-    return Notification(
-        idempotency_key=message.idempotency_key,
-        tenant=message.tenant.slug,
-        state=transition.state,
-        alert_id=str(transition.alert_id),
-        labels=transition.labels,
-        annotations=transition.annotations,
-        value=transition.value,
-        at=transition.at.isoformat(),
-        late_by_s=float(transition.trace.get("lateness_s", 0.0)),
-        url=f"{settings.PUBLIC_URL}/admin/rules/alerttransition/{transition.pk}/change/",
-    )
 
 
 def replay_dead(message: OutboxMessage, *, now: datetime) -> bool:

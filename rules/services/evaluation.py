@@ -60,7 +60,8 @@ class PassSummary:
     ticks: int = 0
     rules: int = 0
     transitions: int = 0
-    messages: int = 0
+    groups: int = 0
+    """Groups of alerts that became due."""
     failed_shards: int = 0
 
 
@@ -259,4 +260,4 @@ class ShardPass:
         summary.ticks += 1
         summary.rules += len(self.loaded.program)
         summary.transitions += len(tick.changes)
-        summary.messages += stored.messages
+        summary.groups += stored.groups

@@ -18,6 +18,7 @@ from rules.notify.receivers.log.receiver import LogKind
 from rules.notify.receivers.registry import ReceiverRegistry
 from rules.notify.receivers.webhook.receiver import WebhookKind
 from rules.services.authoring import Author
+from rules.services.routes import count_change
 
 
 @cache
@@ -59,6 +60,7 @@ def save_receiver(receiver: Receiver, author: Author) -> Receiver:
     receiver_registry().open(receiver.kind, receiver.config, receiver.secrets)
     with transaction.atomic():
         receiver.save()
+        count_change(receiver.tenant_id)
         detail = {"name": receiver.name, "kind": receiver.kind, "enabled": receiver.enabled}
         record(
             receiver.tenant_id,
@@ -80,3 +82,4 @@ def delete_receiver(receiver: Receiver, author: Author) -> None:
         )
         record(receiver.tenant_id, deed, at=author.now)
         receiver.delete()
+        count_change(receiver.tenant_id)

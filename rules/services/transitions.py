@@ -1,10 +1,9 @@
-"""Active alerts in and out of the database, and the outbox rows that a change of state owes."""
+"""Active alerts in and out of the database, and the groups that a change of state makes due."""
 
 from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,10 +11,11 @@ from uuid import UUID
 import numpy as np
 
 from alertsite.core.clock import from_datetime, to_datetime
-from alertsite.core.labels import LabelSet, label_set
-from rules.evaluation.states import NEVER, NOTIFIED, ActiveAlerts, Reason, State
+from alertsite.core.labels import LabelSet, fingerprint, label_set
+from rules.evaluation.states import NEVER, ActiveAlerts, Reason, State
 from rules.evaluation.tick import AlertChange, Tick
-from rules.models import AlertInstance, AlertTransition, OutboxMessage, Receiver, Rule, Shard
+from rules.models import AlertInstance, AlertTransition, Rule, Shard
+from rules.services.dispatching import tell
 from rules.services.programs import LoadedShard
 
 _ALERT_SPACE = uuid.UUID("6f6d3c1e-4f0e-4f0f-9a53-6a1f5d8f2b10")
@@ -36,7 +36,8 @@ class Stored:
     """What a tick left in the database."""
 
     active: ActiveRows
-    messages: int
+    groups: int
+    """Groups of alerts that were made due."""
 
 
 def read_active(shard: Shard, loaded: LoadedShard) -> ActiveRows:
@@ -70,7 +71,7 @@ def _moment(timestamp_ms: int) -> datetime | None:
 
 
 def store(shard: Shard, loaded: LoadedShard, before: ActiveRows, tick: Tick, *, lateness_ms: int) -> Stored:
-    """Write what the tick changed: alerts, transitions, outbox rows. Called inside the tick's transaction."""
+    """Write what the tick changed: alerts, transitions, groups. Called inside the tick's transaction."""
     ids = [
         before.ids[origin] if origin >= 0 else _alert_id(loaded, tick, position)
         for position, origin in enumerate(tick.origin.tolist())
@@ -80,8 +81,7 @@ def store(shard: Shard, loaded: LoadedShard, before: ActiveRows, tick: Tick, *, 
         return Stored(after, 0)
     _write_alerts(shard, loaded, before, after, tick)
     history = [_transition(shard, before, tick, item, lateness_ms=lateness_ms) for item in tick.changes]
-    AlertTransition.objects.for_tenant(shard.tenant_id).bulk_create(history, batch_size=2000)
-    return Stored(after, owe_messages(history))
+    return Stored(after, tell(history, now=to_datetime(tick.at_ms + lateness_ms)))
 
 
 def _alert_id(loaded: LoadedShard, tick: Tick, position: int) -> UUID:
@@ -178,6 +178,12 @@ def _transition(
         previous=change.previous,
         state=change.state,
         at=to_datetime(tick.at_ms),
+        fired_at=to_datetime(tick.at_ms)
+        if change.state == State.FIRING
+        else _moment(int(before.alerts.fired_at_ms[change.origin]))
+        if change.origin >= 0
+        else None,
+        fingerprint=fingerprint(item.labels),
         labels=dict(item.labels),
         annotations=dict(item.annotations),
         value=finite(item.value),
@@ -203,42 +209,14 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def owe_messages(history: Sequence[AlertTransition]) -> int:
-    """One outbox row for each enabled receiver and each transition people are told about. Their number.
-
-    Called inside the transaction that stores the transitions.
-    """
-    told = [row for row in history if row.state in NOTIFIED]
-    if not told:
-        return 0
-    tenant_id = told[0].tenant_id
-    receivers = list(Receiver.objects.for_tenant(tenant_id).filter(enabled=True).values_list("pk", flat=True))
-    rows = [
-        OutboxMessage(
-            tenant_id=tenant_id,
-            receiver_id=receiver_id,
-            transition=transition,
-            idempotency_key=f"{transition.pk}:{receiver_id}",
-            created_at=transition.at,
-            next_attempt_at=transition.at,
-            leased_until=transition.at,
-        )
-        for transition in told
-        for receiver_id in receivers
-    ]
-    OutboxMessage.objects.for_tenant(tenant_id).bulk_create(rows, batch_size=2000)
-    return len(rows)
-
-
 def retire_alerts(rule: Rule, *, now: datetime) -> int:
-    """End every alert of a rule that is evaluated no more; the firing ones resolve and are told. Messages
-    owed.
+    """End every alert of a rule that is evaluated no more; the firing ones resolve and are told. Groups made
+    due.
     """
     alerts = list(AlertInstance.objects.for_tenant(rule.tenant_id).filter(rule=rule))
     history = [_retirement(alert, rule, now=now) for alert in alerts]
     AlertInstance.objects.for_tenant(rule.tenant_id).filter(rule=rule).delete()
-    AlertTransition.objects.for_tenant(rule.tenant_id).bulk_create(history, batch_size=2000)
-    return owe_messages(history)
+    return tell(history, now=now)
 
 
 def _retirement(alert: AlertInstance, rule: Rule, *, now: datetime) -> AlertTransition:
@@ -252,6 +230,8 @@ def _retirement(alert: AlertInstance, rule: Rule, *, now: datetime) -> AlertTran
         previous=alert.state,
         state=state,
         at=now,
+        fired_at=alert.fired_at,
+        fingerprint=fingerprint(label_set(alert.labels)),
         labels=alert.labels,
         trace={"reason": Reason.RULE_NOT_ACTIVE, "rule_state": rule.state},
     )

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection
+from celery import current_app
+from django.db import connection, transaction
 
 from alertsite.tenancy.scope import platform_scope
 from rules.models import Wake
@@ -21,7 +22,10 @@ SILENCE: Final = timedelta(seconds=5)
 """Beat wakes every second: after so long without it, workers wake themselves."""
 SHARDS: Final = "shards"
 MESSAGES: Final = "messages"
+GROUPS: Final = "groups"
 """Kinds of waking."""
+WAKE_GROUPS: Final = "rules.tasks.notifying.wake_groups"
+"""Task that flushes what is due, known here by name: services do not import tasks."""
 RULES_PER_BATCH: Final = 5_000
 SHARDS_PER_BATCH: Final = 50
 
@@ -87,6 +91,18 @@ def claim_tenant(tenant_id: UUID, *, now: datetime) -> list[Claim]:
 def note_wake(kind: str, *, now: datetime) -> None:
     """Record that somebody woke, so that no worker needs to take over."""
     Wake.objects.update_or_create(kind=kind, defaults={"last_at": now})
+
+
+def nudge_after_commit() -> None:
+    """Have due groups flushed once this transaction is stored, not at the next second.
+
+    A broker that cannot be reached costs that second and nothing else.
+    """
+    transaction.on_commit(_nudge, robust=True)
+
+
+def _nudge() -> None:
+    current_app.send_task(WAKE_GROUPS, queue="notify", expires=10, retry=False)
 
 
 def batches(claims: Iterable[Claim]) -> Iterator[list[Claim]]:

@@ -3,6 +3,7 @@
 from rules.tasks.collecting import collect_host
 from rules.tasks.delivering import deliver_claimed, wake_deliveries
 from rules.tasks.evaluating import evaluate_shards, wake_if_silent, wake_shards
+from rules.tasks.notifying import flush_groups, wake_groups, wake_timers
 from rules.tasks.upkeep import archive_blocks, expire_history
 
 __all__ = [
@@ -11,7 +12,10 @@ __all__ = [
     "deliver_claimed",
     "evaluate_shards",
     "expire_history",
+    "flush_groups",
     "wake_deliveries",
+    "wake_groups",
     "wake_if_silent",
     "wake_shards",
+    "wake_timers",
 ]

@@ -9,6 +9,7 @@ from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.web.task import task
 from rules.services import evaluation, waking
 from rules.tasks.delivering import wake_deliveries
+from rules.tasks.notifying import wake_groups, wake_timers
 
 Claimed = tuple[str, str, int, int]
 """shard id, tenant id, fencing token, rule count"""
@@ -33,11 +34,15 @@ def wake_shards() -> dict[str, int]:
 def wake_if_silent() -> dict[str, bool]:
     """Wake in beat's place when it has not been heard of. Idempotency key: the claims' fencing tokens."""
     now = to_datetime(SystemClock().now_ms())
-    silent = {kind: waking.wake_is_overdue(kind, now=now) for kind in (waking.SHARDS, waking.MESSAGES)}
-    if silent[waking.SHARDS]:
-        wake_shards.delay()
-    if silent[waking.MESSAGES]:
-        wake_deliveries.delay()
+    tasks = {
+        waking.SHARDS: (wake_shards,),
+        waking.MESSAGES: (wake_deliveries,),
+        waking.GROUPS: (wake_groups, wake_timers),
+    }
+    silent = {kind: waking.wake_is_overdue(kind, now=now) for kind in tasks}
+    for kind in filter(silent.__getitem__, tasks):
+        for one in tasks[kind]:
+            one.delay()
     return silent
 
 
@@ -48,6 +53,6 @@ def evaluate_shards(claimed: list[Claimed]) -> dict[str, int]:
         waking.Claim(UUID(shard), UUID(tenant), token, rules) for shard, tenant, token, rules in claimed
     ]
     summary = evaluation.evaluate_claims(claims, SystemClock())
-    if summary.messages:
-        wake_deliveries.delay()
+    if summary.groups:
+        wake_groups.delay()
     return asdict(summary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -33,9 +34,8 @@ def routes():
 
 
 def filled(route: str, acme: Tenant, rule: Rule) -> str:
-    path = (
-        route.replace("<uuid:pk>", str(rule.pk)).replace("<slug>", acme.slug).replace("<str:slug>", acme.slug)
-    )
+    path = re.sub("<uuid:[a-z_]+>", str(rule.pk), route)
+    path = path.replace("<slug>", acme.slug).replace("<str:slug>", acme.slug)
     return "/" + path.replace("<str:name>", "job")
 
 

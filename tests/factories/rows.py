@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from alertsite.tenancy.models import Tenant, User
 from alertsite.tenancy.services import create_tenant
-from rules.models import AlertTransition, OutboxMessage, Receiver, Rule, RuleGroup
+from rules.models import AlertTransition, OutboxMessage, Receiver, Rule, RuleGroup, ToldAlert
 from rules.services.authoring import Author, RuleDraft, save_group, save_rule
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -63,4 +63,8 @@ def make_message(
         "leased_until": transition.at,
     } | values
     messages = OutboxMessage.objects.for_tenant(receiver.tenant_id)
-    return messages.create(tenant=receiver.tenant, receiver=receiver, transition=transition, **row)
+    message = messages.create(tenant=receiver.tenant, receiver=receiver, **row)
+    ToldAlert.objects.for_tenant(receiver.tenant_id).create(
+        tenant=receiver.tenant, message=message, transition=transition, alert_id=transition.alert_id
+    )
+    return message

@@ -12,10 +12,11 @@ from django.db import connection, transaction
 
 from alertsite.tenancy.models import Tenant
 from alertsite.tenancy.scope import platform_scope, tenant_scope
-from rules.models import DeliveryAttempt, OutboxMessage, Receiver
+from rules.models import DeliveryAttempt, OutboxMessage, Receiver, ToldAlert
 from rules.notify.notification import DeliveryFailed, DeliveryRefused
 from rules.notify.receivers.registry import ReceiverRegistry
 from rules.notify.retries import MAX_ATTEMPTS
+from rules.services.composing import MAX_ALERTS
 from rules.services.delivery import (
     MESSAGES_PER_BATCH,
     QUEUE_LEASE,
@@ -28,6 +29,7 @@ from rules.services.delivery import (
     deliver,
     replay_dead,
 )
+from rules.services.links import ACTIONS, read_link
 from tests.factories.rows import NOON, make_message, make_receiver, make_tenant, make_transition
 from tests.fakes.clock import FakeClock
 from tests.fakes.receiver import FakeKind
@@ -82,10 +84,37 @@ def test_the_notification_tells_the_transition(clock, kind, receiver):
     send_due(clock, kind)
     (sent,) = kind.sent
     assert sent.idempotency_key == message.idempotency_key
-    assert (sent.tenant, sent.state, sent.at) == ("acme", "firing", "2026-03-01T12:00:00+00:00")
-    assert sent.labels == {"alertname": "HostDown", "instance": "db1:9100"}
-    assert sent.late_by_s == 1.5
-    assert str(message.transition_id) in sent.url
+    (alert,) = sent.alerts
+    assert (sent.tenant, sent.state, alert.at) == ("acme", "firing", "2026-03-01T12:00:00+00:00")
+    assert alert.labels == {"alertname": "HostDown", "instance": "db1:9100"}
+    assert alert.late_by_s == 1.5
+    assert sent.trace_id == message.pk.hex
+    assert set(sent.actions) == set(ACTIONS)
+    assert all(read_link(url.split("/")[-2]).message_id == message.pk for url in sent.actions.values())
+
+
+def test_a_message_lists_a_bounded_number_of_alerts_the_firing_first(clock, kind, tenant, receiver):
+    message = make_message(receiver, make_transition(tenant, state="resolved"))
+    for number in range(MAX_ALERTS + 4):
+        transition = make_transition(tenant, labels={"n": str(number)})
+        ToldAlert.objects.for_tenant(tenant).create(
+            tenant=tenant, message=message, transition=transition, alert_id=transition.alert_id
+        )
+    send_due(clock, kind)
+    (sent,) = kind.sent
+    assert [alert.state for alert in sent.alerts] == ["firing"] * MAX_ALERTS
+    assert sent.truncated == 5
+
+
+def test_a_receiver_is_sent_no_more_than_its_rate(clock, kind, tenant):
+    receiver = make_receiver(tenant, kind="fake", max_per_minute=2)
+    messages = [make_message(receiver) for _ in range(3)]
+    assert send_due(clock, kind) == DeliverySummary(delivered=2, postponed=1)
+    clock.advance(seconds=59)
+    assert send_due(clock, kind) == DeliverySummary()
+    clock.advance(seconds=1)
+    assert send_due(clock, kind) == DeliverySummary(delivered=1)
+    assert sorted(len(history(message)) for message in messages) == [1, 1, 1]
 
 
 def test_a_claimed_message_is_nobody_elses_until_the_lease_ends(clock, receiver):

@@ -15,10 +15,11 @@ from alertsite.core.labels import label_set
 from alertsite.tenancy.models import Quota, Tenant
 from alertsite.tenancy.scope import platform_scope
 from rules.evaluation.outcomes import describe
-from rules.models import AlertInstance, AlertTransition, LedgerEntry, OutboxMessage, Rule, Shard
+from rules.models import AlertInstance, AlertTransition, LedgerEntry, OutboxMessage, Rule, Shard, ToldAlert
 from rules.series.protocols import SampleBatch
 from rules.services import authoring, evaluation, waking
 from rules.services.stores import hot_store
+from tests.factories.notifying import flush_due
 from tests.factories.rows import NOON, make_group, make_receiver, make_rule, make_tenant
 from tests.fakes.clock import FakeClock
 
@@ -76,11 +77,14 @@ def test_alert_goes_pending_firing_resolved_and_each_notified_change_owes_a_mess
 
     for value in (1, 0, 0, 0, 1):
         tick(clock, tenant, value)
+        flush_due(clock)
+    clock.advance(minutes=1)
+    flush_due(clock)
 
     assert history(rule) == [("inactive", "pending"), ("pending", "firing"), ("firing", "resolved")]
-    told = OutboxMessage.objects.for_tenant(tenant).order_by("created_at")
-    assert [message.transition.state for message in told] == ["firing", "resolved"]
-    assert {message.receiver_id for message in told} == {receiver.pk}
+    told = ToldAlert.objects.for_tenant(tenant).order_by("message__created_at")
+    assert [one.transition.state for one in told] == ["firing", "resolved"]
+    assert {one.message.receiver_id for one in told} == {receiver.pk}
     firing = told[0].transition
     assert firing.labels == {"alertname": "HostDown", "job": "api", "severity": "medium"}
     assert firing.annotations == {"summary": "api is down"}
@@ -327,7 +331,10 @@ def test_rule_that_leaves_active_resolves_its_alerts_and_tells(tenant, clock, st
     tick(clock, tenant, 0)
 
     clock.advance(seconds=1)
+    flush_due(clock)
     authoring.change_state(rule, state, authoring.Author("alice", clock.now()))
+    clock.advance(minutes=1)
+    flush_due(clock)
 
     assert not AlertInstance.objects.for_tenant(tenant).exists()
     assert history(rule) == [("inactive", "firing"), ("firing", "resolved")]
@@ -380,7 +387,8 @@ def test_alert_whose_template_fails_goes_out_and_says_so(tenant, clock):
 
     tick(clock, tenant, 0)
 
-    message = OutboxMessage.objects.for_tenant(tenant).get()
-    assert message.transition.annotations["summary"].startswith("<error expanding template: ")
+    flush_due(clock)
+    told = ToldAlert.objects.for_tenant(tenant).get()
+    assert told.transition.annotations["summary"].startswith("<error expanding template: ")
     rule.refresh_from_db()
     assert rule.health == "error"

@@ -38,7 +38,8 @@ def test_no_label_adds_a_header(name, summary):
 def test_the_body_says_everything():
     notification = make_notification(value=0.25)
     body = message_of(notification, "alerts@acme.example", ["a@acme.example"]).get_content()
-    facts = [*notification.labels.values(), *notification.annotations.values(), "0.25", notification.url]
+    (alert,) = notification.alerts
+    facts = [*alert.labels.values(), *alert.annotations.values(), "0.25", alert.url, notification.url]
     assert all(fact in body for fact in facts)
 
 

@@ -70,7 +70,7 @@ def test_the_payload_is_json_whatever_the_value(value, shown):
         raise AssertionError(f"{constant} is no JSON")
 
     document = json.loads(payload_of(make_notification(value=value)), parse_constant=refuse)
-    assert document["value"] == shown
+    assert document["alerts"][0]["value"] == shown
 
 
 @pytest.mark.parametrize(

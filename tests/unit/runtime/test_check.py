@@ -157,10 +157,10 @@ def test_steps_are_reached_one_after_the_other():
                 site.transitions[scene.condition_rule, state] = [change]
                 assert await step.ask() == "at 12:00"
             for alertname, state in (("another", "firing"), (scene.alert_name, "resolved")):
-                inbox.put({"state": state, "labels": {"alertname": alertname}})
+                inbox.put({"status": state, "alerts": [{"labels": {"alertname": alertname}}]})
             with pytest.raises(NotYet, match="2 notifications arrived, none of this alert"):
                 await delivered.ask()
-            inbox.put({"state": "firing", "labels": {"alertname": scene.alert_name}})
+            inbox.put({"status": "firing", "alerts": [{"labels": {"alertname": scene.alert_name}}]})
             assert await delivered.ask() == "at http://127.0.0.1:1/"
             with pytest.raises(NotYet, match="0 alerts of the rule"):
                 await visible.ask()

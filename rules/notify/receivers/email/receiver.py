@@ -12,7 +12,14 @@ from email.utils import format_datetime, parseaddr
 from hashlib import sha256
 from typing import ClassVar, TypeAlias
 
-from rules.notify.notification import Channel, DeliveryFailed, DeliveryRefused, Notification, Receipt
+from rules.notify.notification import (
+    AlertNotice,
+    Channel,
+    DeliveryFailed,
+    DeliveryRefused,
+    Notification,
+    Receipt,
+)
 from rules.notify.receivers.email.config import EmailConfig, EmailSecrets
 
 TEMPORARY = range(400, 500)
@@ -115,7 +122,7 @@ def message_of(notification: Notification, sender: str, to: list[str]) -> EmailM
     message["Subject"] = " ".join(_printable(notification.title).split())
     message["From"] = sender
     message["To"] = ", ".join(to)
-    message["Date"] = format_datetime(datetime.fromisoformat(notification.at))
+    message["Date"] = format_datetime(datetime.fromisoformat(notification.alerts[0].at))
     domain = parseaddr(sender)[1].rpartition("@")[2]
     digest = sha256(notification.idempotency_key.encode()).hexdigest()[:32]
     message["Message-ID"] = f"<{digest}@{domain}>"
@@ -130,10 +137,20 @@ def _printable(text: str) -> str:
 
 
 def _text_of(notification: Notification) -> str:
-    lines = [notification.title, "", f"state: {notification.state} since {notification.at}"]
-    if notification.value is not None:
-        lines.append(f"value: {notification.value:g}")
-    lines += [f"{name}: {value}" for name, value in sorted(notification.annotations.items())]
-    lines += ["", "labels:"]
-    lines += [f"  {name} = {value}" for name, value in sorted(notification.labels.items())]
-    return "\n".join([*lines, "", notification.url, ""])
+    lines = [notification.title, ""]
+    for alert in notification.alerts:
+        lines += [*_lines_of(alert), ""]
+    if notification.truncated:
+        lines += [f"and {notification.truncated} more", ""]
+    lines += [f"{name}: {url}" for name, url in notification.actions.items()]
+    return "\n".join([*lines, notification.url, ""])
+
+
+def _lines_of(alert: AlertNotice) -> list[str]:
+    lines = [f"state: {alert.state} since {alert.at}"]
+    if alert.value is not None:
+        lines.append(f"value: {alert.value:g}")
+    lines += [f"{name}: {value}" for name, value in sorted(alert.annotations.items())]
+    lines += ["labels:"]
+    lines += [f"  {name} = {value}" for name, value in sorted(alert.labels.items())]
+    return [*lines, alert.url]

@@ -34,8 +34,8 @@ class LogChannel:
             notification.title,
             idempotency_key=notification.idempotency_key,
             tenant=notification.tenant,
-            labels=dict(notification.labels),
-            annotations=dict(notification.annotations),
-            value=notification.value,
+            group_labels=dict(notification.group_labels),
+            reason=notification.reason,
+            alerts=[dict(alert.labels) for alert in notification.alerts],
         )
         return Receipt("logged")

@@ -6,15 +6,25 @@ import hashlib
 import hmac
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rules.notify.gotemplate.numbers import floating
-from rules.notify.notification import Channel, DeliveryFailed, DeliveryRefused, Notification, Receipt
+from rules.notify.notification import (
+    AlertNotice,
+    Channel,
+    DeliveryFailed,
+    DeliveryRefused,
+    Notification,
+    Receipt,
+)
 from rules.notify.posting import Answer, Poster
 from rules.notify.receivers.webhook.config import WebhookConfig, WebhookSecrets
 
-PAYLOAD_VERSION = "1"
+PAYLOAD_VERSION = "4"
+"""Of Alertmanager's document."""
+ZERO_TIME = "0001-01-01T00:00:00Z"
+"""Go's zero time: what an alert that has not ended ends at."""
 RETRYABLE_STATUSES = frozenset({408, 425, 429})
 
 
@@ -56,11 +66,47 @@ class WebhookChannel:
 
 
 def payload_of(notification: Notification) -> bytes:
-    """The body: the notification as JSON with sorted keys, so that a signature can be checked anywhere."""
-    document: dict[str, Any] = {"version": PAYLOAD_VERSION, **asdict(notification)}
-    if notification.value is not None and not math.isfinite(notification.value):
-        document["value"] = floating(notification.value)  # JSON has no such number
+    """The body: Alertmanager's webhook document with our own fields beside, its keys sorted, so that a
+    signature can be checked anywhere.
+    """
+    document: dict[str, Any] = {
+        "version": PAYLOAD_VERSION,
+        "groupKey": notification.group_key,
+        "truncatedAlerts": notification.truncated,
+        "status": notification.state,
+        "receiver": notification.receiver,
+        "groupLabels": dict(notification.group_labels),
+        "commonLabels": notification.common_labels,
+        "commonAnnotations": notification.common_annotations,
+        "externalURL": notification.url,
+        "alerts": [_alert(alert) for alert in notification.alerts],
+        "idempotencyKey": notification.idempotency_key,
+        "traceId": notification.trace_id,
+        "tenant": notification.tenant,
+        "generation": notification.generation,
+        "reason": notification.reason,
+        "actions": dict(notification.actions),
+    }
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _alert(alert: AlertNotice) -> dict[str, Any]:
+    value: float | str | None = alert.value
+    if alert.value is not None and not math.isfinite(alert.value):
+        value = floating(alert.value)  # JSON has no such number
+    return {
+        "status": alert.state,
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "startsAt": alert.starts_at,
+        "endsAt": alert.ends_at or ZERO_TIME,
+        "generatorURL": alert.url,
+        "fingerprint": alert.fingerprint,
+        "alertId": alert.alert_id,
+        "value": value,
+        "at": alert.at,
+        "lateBySeconds": alert.late_by_s,
+    }
 
 
 def sign(body: bytes, key: str) -> str:

@@ -1,0 +1,209 @@
+"""From a change of state to the groups that tell of it: which routes take an alert, when its groups are due.
+
+Called inside the transaction that stores the change, so that no alert fires without a group that is due, or a
+recorded reason why no route takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection
+from psycopg.types.json import Jsonb
+
+from alertsite.core.clock import from_datetime, to_datetime
+from rules.alerts.grouping import first_flush_ms
+from rules.evaluation.states import NOTIFIED, State
+from rules.models import AggregationGroup, AlertTransition, GroupedAlert
+from rules.services.routing import Place, Routing, routing_of
+from rules.services.waking import nudge_after_commit
+
+# Whoever changes groups of a tenant takes them in the order of their keys: nobody waits in a circle.
+_HOLD: Final = """
+SELECT id FROM rules_aggregationgroup
+WHERE tenant_id = %(tenant)s AND (
+    key = ANY(%(keys)s)
+    OR id IN (SELECT group_id FROM rules_groupedalert WHERE alert_id = ANY(%(resolved)s) AND firing)
+)
+ORDER BY key FOR UPDATE
+"""
+
+# A group that has told flushes again at whole group intervals after its first flush, as in Alertmanager.
+_TICK: Final = """
+held.anchor_at + make_interval(secs => {interval} * ceil(
+    GREATEST(EXTRACT(EPOCH FROM %(now)s - held.anchor_at), 0) / {interval}
+)::double precision)
+"""
+
+_JOIN_GROUPS: Final = f"""
+INSERT INTO rules_aggregationgroup AS held (
+    id, tenant_id, key, route_id, receiver_id, orphaned, labels, group_key, group_interval_s, next_flush_at,
+    generation, last_reason, leased_until, fencing_token, created_at
+)
+SELECT gen_random_uuid(), %(tenant)s, key, route, receiver, false, labels, group_key, interval_s,
+    first_flush, 0, '', %(now)s, 0, %(now)s
+FROM unnest(
+    %(keys)s::text[], %(routes)s::uuid[], %(receivers)s::uuid[], %(labels)s::jsonb[], %(group_keys)s::text[],
+    %(intervals)s::int[], %(first_flushes)s::timestamptz[]
+) AS wanted(key, route, receiver, labels, group_key, interval_s, first_flush)
+ORDER BY key
+ON CONFLICT (tenant_id, key) DO UPDATE SET
+    route_id = EXCLUDED.route_id,
+    orphaned = false,
+    group_interval_s = EXCLUDED.group_interval_s,
+    next_flush_at = LEAST(held.next_flush_at, CASE
+        WHEN held.anchor_at IS NULL THEN EXCLUDED.next_flush_at
+        ELSE {_TICK.format(interval="EXCLUDED.group_interval_s")}
+    END)
+RETURNING key, id
+"""  # noqa: S608 (constants of this module)
+
+# An alert that begins anew before its end was told goes on as the same member: its end is told once.
+_JOIN_MEMBERS: Final = """
+INSERT INTO rules_groupedalert (
+    tenant_id, group_id, fingerprint, alert_id, transition_id, firing, starts_at, sent, verdict, detail
+)
+SELECT %(tenant)s, group_id, fingerprint, alert_id, transition_id, true, starts_at, '', '', ''
+FROM unnest(
+    %(groups)s::uuid[], %(fingerprints)s::bigint[], %(alerts)s::uuid[], %(transitions)s::uuid[],
+    %(starts)s::timestamptz[]
+) AS wanted(group_id, fingerprint, alert_id, transition_id, starts_at)
+ON CONFLICT (group_id, fingerprint) DO UPDATE SET
+    alert_id = EXCLUDED.alert_id, transition_id = EXCLUDED.transition_id, firing = true,
+    starts_at = EXCLUDED.starts_at, verdict = '', detail = ''
+"""
+
+_RESOLVE: Final = f"""
+WITH over AS (
+    UPDATE rules_groupedalert member SET firing = false, transition_id = ended.transition_id
+    FROM unnest(%(alerts)s::uuid[], %(transitions)s::uuid[]) AS ended(alert_id, transition_id)
+    WHERE member.alert_id = ended.alert_id AND member.firing AND member.tenant_id = %(tenant)s
+    RETURNING member.group_id
+)
+UPDATE rules_aggregationgroup held
+SET next_flush_at = LEAST(held.next_flush_at, {_TICK.format(interval="held.group_interval_s")})
+WHERE id IN (SELECT group_id FROM over)
+RETURNING id
+"""  # noqa: S608 (constants of this module)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """An alert that fires, and a group it joins."""
+
+    transition: AlertTransition
+    place: Place
+    first_flush_ms: int
+
+
+def tell(history: Sequence[AlertTransition], *, now: datetime) -> int:
+    """Store changes of state of one tenant and make the groups that tell of them due. Groups made due.
+
+    Called inside a transaction. Changes that people are not told of are only stored.
+    """
+    if not history:
+        return 0
+    tenant_id = history[0].tenant_id
+    told = [row for row in history if row.state in NOTIFIED]
+    arrivals = _routed(routing_of(tenant_id), told, from_datetime(now)) if told else []
+    AlertTransition.objects.for_tenant(tenant_id).bulk_create(history, batch_size=2000)
+    resolved = [row for row in told if row.state == State.RESOLVED]
+    if not arrivals and not resolved:
+        return 0
+    moment: dict[str, Any] = {"tenant": tenant_id, "now": now}
+    with connection.cursor() as cursor:
+        keys = sorted({arrival.place.key for arrival in arrivals})
+        cursor.execute(_HOLD, moment | {"keys": keys, "resolved": [row.alert_id for row in resolved]})
+        groups = _join(cursor, arrivals, moment)
+        if resolved:
+            cursor.execute(_RESOLVE, moment | _ended(resolved))
+            groups |= {row[0] for row in cursor.fetchall()}
+    return len(groups)
+
+
+def rejoin(tenant_id: UUID, firing: Sequence[AlertTransition], *, now: datetime) -> set[tuple[str, int]]:
+    """Put alerts that fire into the groups they belong to now, where they are not in them yet.
+
+    Called inside a transaction. Returns every place they belong to, as group key and fingerprint.
+    """
+    arrivals = _routed(routing_of(tenant_id), firing, from_datetime(now))
+    wanted = {(one.place.key, one.transition.fingerprint or 0) for one in arrivals}
+    members = GroupedAlert.objects.for_tenant(tenant_id).filter(
+        firing=True, alert_id__in=[row.alert_id for row in firing]
+    )
+    there = set(members.values_list("group__key", "fingerprint"))
+    fresh = [one for one in arrivals if (one.place.key, one.transition.fingerprint) not in there]
+    with connection.cursor() as cursor:
+        moment: dict[str, Any] = {"tenant": tenant_id, "now": now}
+        cursor.execute(_HOLD, moment | {"keys": sorted({one.place.key for one in fresh}), "resolved": []})
+        _join(cursor, fresh, moment)
+    return wanted
+
+
+def _routed(routing: Routing, told: Iterable[AlertTransition], now_ms: int) -> list[_Arrival]:
+    """The groups each firing alert joins. Each change keeps in its trace which routes took it."""
+    arrivals = []
+    for row in told:
+        if row.state != State.FIRING:
+            continue
+        places = routing.places(row.labels)
+        row.trace["routes"] = [place.story for place in places]
+        for place in places:
+            began_ms = from_datetime(row.fired_at or row.at)
+            due_ms = first_flush_ms(now_ms, began_ms, place.route.group_wait_ms)
+            arrivals.append(_Arrival(row, place, due_ms))
+    return arrivals
+
+
+def _join(cursor: Any, arrivals: Sequence[_Arrival], moment: dict[str, Any]) -> set[UUID]:
+    """Make or find the groups, and put the alerts into them."""
+    if not arrivals:
+        return set()
+    earliest: dict[str, _Arrival] = {}
+    for arrival in arrivals:
+        known = earliest.get(arrival.place.key)
+        if known is None or arrival.first_flush_ms < known.first_flush_ms:
+            earliest[arrival.place.key] = arrival
+    wanted = list(earliest.values())
+    cursor.execute(
+        _JOIN_GROUPS,
+        moment
+        | {
+            "keys": [one.place.key for one in wanted],
+            "routes": [one.place.route_id for one in wanted],
+            "receivers": [one.place.receiver_id for one in wanted],
+            "labels": [Jsonb(one.place.labels) for one in wanted],
+            "group_keys": [one.place.group_key for one in wanted],
+            "intervals": [one.place.route.group_interval_ms // 1000 for one in wanted],
+            "first_flushes": [to_datetime(one.first_flush_ms) for one in wanted],
+        },
+    )
+    ids: dict[str, UUID] = dict(cursor.fetchall())
+    members = {(ids[one.place.key], one.transition.fingerprint): one.transition for one in arrivals}
+    cursor.execute(
+        _JOIN_MEMBERS,
+        moment
+        | {
+            "groups": [group for group, _ in members],
+            "fingerprints": [fingerprint for _, fingerprint in members],
+            "alerts": [row.alert_id for row in members.values()],
+            "transitions": [row.pk for row in members.values()],
+            "starts": [row.fired_at or row.at for row in members.values()],
+        },
+    )
+    return set(ids.values())
+
+
+def _ended(resolved: Sequence[AlertTransition]) -> dict[str, Any]:
+    return {"alerts": [row.alert_id for row in resolved], "transitions": [row.pk for row in resolved]}
+
+
+def make_due(tenant_id: UUID, groups: Iterable[UUID], *, now: datetime) -> None:
+    """Have groups decide anew at once, and wake whoever flushes."""
+    rows = AggregationGroup.objects.for_tenant(tenant_id).filter(pk__in=list(groups))
+    if rows.update(next_flush_at=now):
+        nudge_after_commit()

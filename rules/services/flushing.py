@@ -1,0 +1,330 @@
+"""Flushing groups: claim what is due, decide, and commit messages with the reasons for what is not told.
+
+A flush decides from rows alone and writes messages, members and the group in one transaction that checks the
+claim: a worker lost before it leaves the group due, one lost after it leaves messages that are due.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from django.db import OperationalError, connection, transaction
+
+from alertsite.core.clock import Clock, from_datetime, to_datetime
+from alertsite.core.errors import PlatformError
+from alertsite.tenancy.scope import platform_scope, tenant_scope
+from rules.alerts.flushing import FlushDecision, GroupState, Member, MemberReason, Verdict, decide
+from rules.models import (
+    AggregationGroup,
+    AlertInstance,
+    GroupedAlert,
+    OutboxMessage,
+    Suppression,
+    ToldAlert,
+)
+from rules.services.delivery import QUEUE_LEASE, MessageClaim
+from rules.services.routing import FlushTerms, flush_terms
+
+log = structlog.get_logger(__name__)
+
+LEASE: Final = timedelta(seconds=60)
+GROUPS_PER_TRANSACTION: Final = 100
+GROUPS_PER_TASK: Final = 500
+_MESSAGE_SPACE: Final = uuid.UUID("5a0b8a52-6bb9-4d0c-8f5c-0c8a8a1e7f10")
+
+# Every tenant's most overdue group goes before anyone's second: a storm in one delays no other.
+_CLAIM: Final = """
+WITH due AS (
+    SELECT id, row_number() OVER (PARTITION BY tenant_id ORDER BY next_flush_at) AS turn
+    FROM rules_aggregationgroup
+    WHERE next_flush_at <= %(now)s AND leased_until <= %(now)s
+        AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+), taken AS (
+    SELECT held.id FROM rules_aggregationgroup held JOIN due USING (id)
+    WHERE held.next_flush_at <= %(now)s AND held.leased_until <= %(now)s
+    ORDER BY due.turn, held.next_flush_at
+    LIMIT %(limit)s
+    FOR UPDATE OF held SKIP LOCKED
+)
+UPDATE rules_aggregationgroup held
+SET leased_until = %(until)s, fencing_token = held.fencing_token + 1
+FROM taken WHERE held.id = taken.id
+RETURNING held.id, held.tenant_id, held.fencing_token
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupClaim:
+    """A group that is ours to flush while nobody holds a newer token."""
+
+    group_id: UUID
+    tenant_id: UUID
+    fencing_token: int
+
+
+@dataclass(slots=True)
+class FlushSummary:
+    """What a flush of several groups came to."""
+
+    groups: int = 0
+    lost: int = 0
+    """Claimed by somebody else meanwhile."""
+    suppressed: int = 0
+    failed: int = 0
+    messages: list[MessageClaim] = field(default_factory=list)
+    """Written, and claimed for whoever flushed: to be sent at once."""
+
+
+def claim_due_groups(*, now: datetime, limit: int = 2_000, tenant_id: UUID | None = None) -> list[GroupClaim]:
+    """Take groups whose flush is due and free, one of each tenant before anyone's second."""
+    parameters: dict[str, Any] = {"now": now, "until": now + LEASE, "limit": limit, "tenant": tenant_id}
+    with platform_scope(), connection.cursor() as cursor:
+        cursor.execute(_CLAIM, parameters)
+        return [GroupClaim(*row) for row in cursor.fetchall()]
+
+
+def batches(claims: Iterable[GroupClaim]) -> list[list[GroupClaim]]:
+    """Claims by tenant, at most `GROUPS_PER_TASK` together."""
+    by_tenant: defaultdict[UUID, list[GroupClaim]] = defaultdict(list)
+    for claim in claims:
+        by_tenant[claim.tenant_id].append(claim)
+    return [
+        members[start : start + GROUPS_PER_TASK]
+        for members in by_tenant.values()
+        for start in range(0, len(members), GROUPS_PER_TASK)
+    ]
+
+
+def flush(claims: Sequence[GroupClaim], clock: Clock) -> FlushSummary:
+    """Flush claimed groups. A tenant that fails stays due and stops no other."""
+    summary = FlushSummary()
+    by_tenant: defaultdict[UUID, list[GroupClaim]] = defaultdict(list)
+    for claim in claims:
+        by_tenant[claim.tenant_id].append(claim)
+    for tenant_id, own in by_tenant.items():
+        with tenant_scope(tenant_id):
+            for start in range(0, len(own), GROUPS_PER_TRANSACTION):
+                part = own[start : start + GROUPS_PER_TRANSACTION]
+                try:
+                    _flush_part(tenant_id, part, to_datetime(clock.now_ms()), summary)
+                except (PlatformError, OperationalError) as error:
+                    summary.failed += len(part)
+                    log.warning("flush.failed", tenant=str(tenant_id), groups=len(part), error=str(error))
+    return summary
+
+
+def _flush_part(tenant_id: UUID, claims: Sequence[GroupClaim], now: datetime, summary: FlushSummary) -> None:
+    with transaction.atomic():
+        tokens = {claim.group_id: claim.fencing_token for claim in claims}
+        rows = AggregationGroup.objects.for_tenant(tenant_id).filter(pk__in=tokens).order_by("key")
+        groups = [
+            row
+            for row in rows.select_for_update(of=("self",)).select_related("receiver")
+            if row.fencing_token == tokens[row.pk]
+        ]
+        terms = flush_terms(tenant_id, now=now)
+        work = _Flush(tenant_id, now, terms)
+        for group, members in _members_of(tenant_id, groups):
+            work.decide(group, members)
+        work.store()
+    summary.groups += len(groups)
+    summary.lost += len(claims) - len(groups)
+    summary.suppressed += len(work.suppressions)
+    summary.messages += [MessageClaim(one.pk, one.receiver_id, one.fencing_token) for one in work.messages]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A member of a group as it is stored, and as the stage sees it."""
+
+    stored: GroupedAlert
+    member: Member
+
+
+def _members_of(
+    tenant_id: UUID, groups: Sequence[AggregationGroup]
+) -> list[tuple[AggregationGroup, list[_Row]]]:
+    """The members of each group, with what people did to their alerts. Two statements."""
+    stored = (
+        GroupedAlert.objects.for_tenant(tenant_id)
+        .filter(group__in=groups)
+        .select_related("transition")
+        .order_by("starts_at", "pk")
+    )
+    by_group: defaultdict[UUID, list[GroupedAlert]] = defaultdict(list)
+    for row in stored:
+        by_group[row.group_id].append(row)
+    ids = [row.alert_id for rows in by_group.values() for row in rows if row.firing]
+    handled = {
+        row["pk"]: row
+        for row in AlertInstance.objects.for_tenant(tenant_id)
+        .filter(pk__in=ids)
+        .order_by()
+        .values("pk", "acknowledged_at", "snoozed_until", "closed_at", "damped")
+    }
+    return [
+        (group, [_Row(row, _member(row, handled.get(row.alert_id))) for row in by_group[group.pk]])
+        for group in groups
+    ]
+
+
+def _member(row: GroupedAlert, handled: dict[str, Any] | None) -> Member:
+    known = handled or {}
+    snoozed = known.get("snoozed_until")
+    over = not row.firing or handled is None or known["closed_at"] is not None
+    return Member(
+        alert_id=str(row.alert_id),
+        fingerprint=row.fingerprint,
+        labels=row.transition.labels,
+        state="resolved" if over else "firing",
+        starts_ms=from_datetime(row.starts_at),
+        sent=row.sent,  # type: ignore[arg-type] # the flush writes nothing else
+        acknowledged=known.get("acknowledged_at") is not None,
+        snoozed_until_ms=_ms(snoozed),
+        damped=bool(known.get("damped")),
+    )
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else from_datetime(moment)
+
+
+@dataclass(slots=True)
+class _Flush:
+    """One transaction's decisions, gathered so that each table is written once."""
+
+    tenant_id: UUID
+    now: datetime
+    terms: FlushTerms
+    messages: list[OutboxMessage] = field(default_factory=list)
+    told: list[ToldAlert] = field(default_factory=list)
+    suppressions: list[Suppression] = field(default_factory=list)
+    changed: list[GroupedAlert] = field(default_factory=list)
+    forgotten: list[int] = field(default_factory=list)
+    groups: list[AggregationGroup] = field(default_factory=list)
+
+    def decide(self, group: AggregationGroup, rows: Sequence[_Row]) -> None:
+        """Decide one group and note what is to be written."""
+        state = GroupState(
+            key=group.group_key,
+            receiver=str(group.receiver_id),
+            anchor_ms=None if group.anchor_at is None else from_datetime(group.anchor_at),
+            last_notified_ms=None
+            if group.last_notified_at is None
+            else from_datetime(group.last_notified_at),
+            generation=group.generation,
+        )
+        decision = decide(state, [row.member for row in rows], self.terms.context(group, self.now))
+        by_alert = {row.member.alert_id: row for row in rows}
+        if decision.told:
+            self._tell(group, decision, by_alert)
+        self._note(group, decision, by_alert)
+        self._advance(group, decision, empty=len(decision.forget) == len(rows))
+
+    def _tell(self, group: AggregationGroup, decision: FlushDecision, rows: dict[str, _Row]) -> None:
+        group.generation = decision.generation
+        group.last_notified_at = self.now
+        message = OutboxMessage(
+            id=uuid.uuid5(_MESSAGE_SPACE, f"{group.pk}/{group.generation}"),
+            tenant_id=self.tenant_id,
+            receiver_id=group.receiver_id,
+            group=group,
+            group_key=group.group_key,
+            group_labels=group.labels,
+            generation=group.generation,
+            reason=decision.reason,
+            idempotency_key=f"{group.pk.hex}:{group.generation}",
+            created_at=self.now,
+            next_attempt_at=self.now,
+            leased_until=self.now + QUEUE_LEASE,
+            fencing_token=1,
+        )
+        self.messages.append(message)
+        for member in decision.told:
+            row = rows[member.alert_id].stored
+            self.told.append(
+                ToldAlert(
+                    tenant_id=self.tenant_id,
+                    message=message,
+                    transition_id=row.transition_id,
+                    alert_id=row.alert_id,
+                )
+            )
+
+    def _note(self, group: AggregationGroup, decision: FlushDecision, rows: dict[str, _Row]) -> None:
+        """What became of each member. A reason for silence is kept when it is another than before."""
+        forgotten = set(decision.forget)
+        for verdict in decision.verdicts:
+            row = rows[verdict.alert_id]
+            if self._moved(row, verdict) and verdict.reason is not MemberReason.SENT:
+                self.suppressions.append(self._suppression(group, row, verdict))
+            if verdict.alert_id in forgotten:
+                self.forgotten.append(row.stored.pk)
+            elif self._apply(row, verdict):
+                self.changed.append(row.stored)
+
+    def _moved(self, row: _Row, verdict: Verdict) -> bool:
+        told_before = row.stored.verdict == MemberReason.SENT and verdict.reason is MemberReason.ALREADY_SENT
+        same = (row.stored.verdict, row.stored.detail) == (verdict.reason, verdict.detail[:300])
+        return not told_before and not same
+
+    def _apply(self, row: _Row, verdict: Verdict) -> bool:
+        """Take the verdict over into the row. Whether that changes it."""
+        stored = row.stored
+        before = stored.verdict, stored.detail, stored.sent
+        if verdict.reason is MemberReason.SENT:
+            stored.sent = row.member.state
+        if self._moved(row, verdict):
+            stored.verdict, stored.detail = verdict.reason, verdict.detail[:300]
+        return before != (stored.verdict, stored.detail, stored.sent)
+
+    def _suppression(self, group: AggregationGroup, row: _Row, verdict: Verdict) -> Suppression:
+        return Suppression(
+            tenant_id=self.tenant_id,
+            alert_id=row.stored.alert_id,
+            group=group,
+            receiver_name=group.receiver.name,
+            at=self.now,
+            reason=verdict.reason,
+            detail=verdict.detail[:300],
+        )
+
+    def _advance(self, group: AggregationGroup, decision: FlushDecision, *, empty: bool) -> None:
+        """When the group is due next. An empty one begins anew with its next alert."""
+        if empty:
+            group.anchor_at, group.next_flush_at = None, None
+        else:
+            group.anchor_at = to_datetime(decision.anchor_ms)
+            next_ms = decision.next_flush_ms
+            group.next_flush_at = None if next_ms is None else to_datetime(next_ms)
+        group.last_reason = decision.reason
+        group.leased_until = self.now
+        self.groups.append(group)
+
+    def store(self) -> None:
+        """Write everything, one statement a table."""
+        OutboxMessage.objects.for_tenant(self.tenant_id).bulk_create(self.messages)
+        ToldAlert.objects.for_tenant(self.tenant_id).bulk_create(self.told, batch_size=5000)
+        Suppression.objects.for_tenant(self.tenant_id).bulk_create(self.suppressions, batch_size=5000)
+        members = GroupedAlert.objects.for_tenant(self.tenant_id)
+        members.bulk_update(self.changed, ["sent", "verdict", "detail"], batch_size=2000)
+        if self.forgotten:
+            members.filter(pk__in=self.forgotten).delete()
+        AggregationGroup.objects.for_tenant(self.tenant_id).bulk_update(
+            self.groups,
+            ["anchor_at", "next_flush_at", "last_notified_at", "generation", "last_reason", "leased_until"],
+        )
+
+
+def claims_from(claimed: Iterable[Sequence[object]]) -> list[GroupClaim]:
+    """Claims as they travel in a task's message: `[group id, tenant id, fencing token]`."""
+    return [
+        GroupClaim(UUID(str(group)), UUID(str(tenant)), int(str(token))) for group, tenant, token in claimed
+    ]

@@ -1,0 +1,267 @@
+"""Alerts that no rule made: sent by other systems, missing heartbeats, the platform's own.
+
+They go through the state machine of rules, as a rule that holds at once and ends at once, and leave the same
+history.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+from django.db import connection, transaction
+from psycopg.types.json import Jsonb
+
+from alertsite.core.clock import from_datetime
+from alertsite.core.errors import PlatformError
+from alertsite.core.labels import LABEL_NAME, LabelSet, fingerprint, label_set
+from alertsite.tenancy.scope import platform_scope, tenant_scope
+from rules.evaluation.states import (
+    NEVER,
+    ActiveAlerts,
+    Change,
+    Exceptions,
+    Holding,
+    State,
+    Step,
+    Terms,
+    advance,
+)
+from rules.models import AlertInstance, AlertTransition, Origin
+from rules.services.dispatching import tell
+from rules.services.transitions import transition_id
+
+MAX_ALERTS_A_REQUEST: Final = 10_000
+MAX_LABELS: Final = 64
+MAX_TEXT: Final = 10_000
+_ALERT_SPACE: Final = uuid.UUID("a3c7a1a2-52d3-4f0e-9a39-0a2f2a1c6d11")
+_AT_ONCE: Final = Terms(*(np.zeros(1, np.int64) for _ in range(3)))
+_NO_EXCEPTION: Final = Exceptions(np.zeros(1, bool), np.zeros(1, bool))
+
+_RENEW: Final = """
+UPDATE rules_alertinstance held SET expires_at = posted.expires_at, annotations = posted.annotations
+FROM unnest(%s::uuid[], %s::timestamptz[], %s::jsonb[]) AS posted(id, expires_at, annotations)
+WHERE held.id = posted.id
+"""
+
+
+class InvalidAlert(PlatformError):
+    """A posted alert cannot be taken."""
+
+    code = "alert.invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """An alert as somebody sent it."""
+
+    labels: LabelSet
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    """When it is, or will be, over unless it is sent again. None: when the tenant's timeout has passed."""
+    url: str = ""
+
+    @property
+    def fingerprint(self) -> int:
+        """Identity of the alert."""
+        return fingerprint(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends, and what the trace says of it."""
+
+    origin: Origin
+    name: str
+    began: str = "sent_as_firing"
+    ended: str = "sent_as_resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a batch."""
+
+    began: int = 0
+    ended: int = 0
+    renewed: int = 0
+    groups: int = 0
+    """Groups that became due."""
+
+
+def checked_labels(labels: Mapping[str, str]) -> LabelSet:
+    """Labels of a posted alert; empty ones count as missing, as in Prometheus.
+
+    Raises
+    ------
+    InvalidAlert
+        If there are none, too many, or a name or value that no label may have.
+    """
+    kept = {name: value for name, value in labels.items() if value != ""}
+    if not kept:
+        raise InvalidAlert("an alert needs at least one label with a value")
+    if len(kept) > MAX_LABELS:
+        raise InvalidAlert(f"the alert has {len(kept)} labels, accepts at most {MAX_LABELS}")
+    for name, value in kept.items():
+        if not LABEL_NAME.fullmatch(name):
+            raise InvalidAlert(f"label name {name[:100]!r} is not valid, accepts {LABEL_NAME.pattern}")
+        if len(value) > MAX_TEXT or "\x00" in value:
+            raise InvalidAlert(f"label {name} is longer than {MAX_TEXT} characters or contains a NUL")
+    return label_set(kept)
+
+
+def take(
+    tenant_id: UUID, posted: Sequence[Posted], sender: Sender, *, now: datetime, timeout: timedelta
+) -> Taken:
+    """Store a batch of alerts: new ones begin, known ones are renewed, those with an end in the past are
+    over. All or nothing; sent twice, it is the same as once.
+    """
+    last = {one.fingerprint: one for one in posted}
+    with transaction.atomic():
+        _hold(tenant_id)
+        rows = {
+            row.series_fingerprint: row
+            for row in AlertInstance.objects.for_tenant(tenant_id).filter(
+                rule=None, series_fingerprint__in=list(last)
+            )
+        }
+        known = list(rows.values())
+        firing = [one for one in last.values() if one.ends_at is None or one.ends_at > now]
+        step = _step(known, firing, now)
+        batch = _Batch(tenant_id, sender, now, timeout)
+        groups = batch.store(step, known, firing)
+        batch.renew(rows, firing)
+    began = sum(change.origin < 0 for change in step.changes)
+    return Taken(began, len(step.changes) - began, len(step.alerts) - began, groups)
+
+
+def expire(*, now: datetime, limit: int = 2_000) -> int:
+    """End the alerts of other systems that nobody renewed in time. How many."""
+    with platform_scope():
+        due = AlertInstance.across_tenants.filter(rule=None, expires_at__lte=now).order_by("expires_at")
+        by_tenant: defaultdict[UUID, list[UUID]] = defaultdict(list)
+        for tenant_id, alert_id in due.values_list("tenant_id", "pk")[:limit]:
+            by_tenant[tenant_id].append(alert_id)
+    return sum(_expire_of(tenant_id, alerts, now) for tenant_id, alerts in by_tenant.items())
+
+
+def _expire_of(tenant_id: UUID, alerts: list[UUID], now: datetime) -> int:
+    with tenant_scope(tenant_id), transaction.atomic():
+        _hold(tenant_id)
+        rows = list(
+            AlertInstance.objects.for_tenant(tenant_id).filter(pk__in=alerts, expires_at__lte=now, rule=None)
+        )
+        step = _step(rows, [], now)
+        for origin in {row.origin for row in rows}:
+            own = [change for change in step.changes if rows[change.origin].origin == origin]
+            sender = Sender(Origin(origin), "", ended="not_renewed")
+            _Batch(tenant_id, sender, now, timedelta(0)).end(own, rows)
+        return len(rows)
+
+
+def _hold(tenant_id: UUID) -> None:
+    """One writer of a tenant's foreign alerts at a time: replicas of a Prometheus send the same at once."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"intake:{tenant_id}"])
+
+
+def _step(known: Sequence[AlertInstance], firing: Sequence[Posted], now: datetime) -> Step:
+    """The state machine over this batch, as one rule."""
+    columns = [
+        [
+            0,
+            row.series_fingerprint,
+            from_datetime(row.active_since),
+            from_datetime(row.fired_at or now),
+            NEVER,
+        ]
+        for row in known
+    ]
+    table = np.array(columns, np.int64).reshape(len(known), 5)
+    before = ActiveAlerts(*(np.ascontiguousarray(table[:, column]) for column in range(5)))
+    prints = np.array([one.fingerprint for one in firing], np.int64)
+    holding = Holding(np.zeros(len(firing), np.int64), prints, np.ones(len(firing)))
+    return advance(before, holding, _AT_ONCE, _NO_EXCEPTION, now_ms=from_datetime(now))
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    tenant_id: UUID
+    sender: Sender
+    now: datetime
+    timeout: timedelta
+
+    def store(self, step: Step, known: Sequence[AlertInstance], firing: Sequence[Posted]) -> int:
+        """Write what began and what ended. Groups made due."""
+        fresh = [self._instance(firing[change.element]) for change in step.changes if change.origin < 0]
+        AlertInstance.objects.for_tenant(self.tenant_id).bulk_create(fresh, batch_size=2000)
+        history = [self._began(row) for row in fresh]
+        ended = [change for change in step.changes if change.origin >= 0]
+        return tell(history, now=self.now) + self.end(ended, known)
+
+    def end(self, changes: Sequence[Change], known: Sequence[AlertInstance]) -> int:
+        """Write what ended. Groups made due."""
+        rows = [known[change.origin] for change in changes]
+        if not rows:
+            return 0
+        AlertInstance.objects.for_tenant(self.tenant_id).filter(pk__in=[row.pk for row in rows]).delete()
+        return tell([self._ended(row) for row in rows], now=self.now)
+
+    def renew(self, known: Mapping[int, AlertInstance], firing: Sequence[Posted]) -> None:
+        """Put off the end of alerts that were sent again."""
+        again = [(known[one.fingerprint], one) for one in firing if one.fingerprint in known]
+        if again:
+            ids = [row.pk for row, _ in again]
+            ends = [self._expiry(one) for _, one in again]
+            notes = [Jsonb(dict(one.annotations)) for _, one in again]
+            with connection.cursor() as cursor:
+                cursor.execute(_RENEW, [ids, ends, notes])
+
+    def _expiry(self, one: Posted) -> datetime:
+        return one.ends_at or self.now + self.timeout
+
+    def _instance(self, one: Posted) -> AlertInstance:
+        began = min(one.starts_at or self.now, self.now)
+        identity = f"{self.tenant_id}/{one.fingerprint}/{from_datetime(self.now)}"
+        return AlertInstance(
+            id=uuid.uuid5(_ALERT_SPACE, identity),
+            tenant_id=self.tenant_id,
+            origin=self.sender.origin,
+            series_fingerprint=one.fingerprint,
+            labels=dict(one.labels),
+            annotations=dict(one.annotations),
+            state=State.FIRING,
+            active_since=began,
+            fired_at=began,
+            expires_at=self._expiry(one),
+            source_url=one.url,
+        )
+
+    def _began(self, row: AlertInstance) -> AlertTransition:
+        return self._transition(row, State.INACTIVE, State.FIRING, self.sender.began)
+
+    def _ended(self, row: AlertInstance) -> AlertTransition:
+        return self._transition(row, State.FIRING, State.RESOLVED, self.sender.ended)
+
+    def _transition(self, row: AlertInstance, previous: State, state: State, reason: str) -> AlertTransition:
+        return AlertTransition(
+            id=transition_id(row.pk, from_datetime(self.now), state),
+            tenant_id=self.tenant_id,
+            alert_id=row.pk,
+            origin=self.sender.origin,
+            rule_version=0,
+            previous=previous,
+            state=state,
+            at=self.now,
+            fired_at=row.fired_at,
+            fingerprint=row.series_fingerprint,
+            labels=row.labels,
+            annotations=row.annotations,
+            trace={"reason": reason, "sender": self.sender.name},
+        )

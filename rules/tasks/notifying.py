@@ -1,0 +1,48 @@
+"""Groups, escalations and the other timers of alerts on their way to people."""
+
+from __future__ import annotations
+
+from alertsite.core.clock import SystemClock, to_datetime
+from alertsite.web.task import task
+from rules.services import delivery, flushing, timers, waking
+from rules.tasks.delivering import deliver_claimed
+
+FLUSHED_AT_ONCE = 50
+"""So few due groups are flushed where they are claimed: a second task would cost more."""
+Claimed = tuple[str, str, int]
+"""group id, tenant id, fencing token"""
+
+
+@task(capability="notify", soft_time_limit=50, time_limit=55, expires=10)
+def wake_groups() -> dict[str, int]:
+    """Claim groups that are due; flush few, hand out many. Idempotency key: the claim's fencing token."""
+    now = to_datetime(SystemClock().now_ms())
+    waking.note_wake(waking.GROUPS, now=now)
+    claims = flushing.claim_due_groups(now=now)
+    if len(claims) <= FLUSHED_AT_ONCE:
+        return _flush(claims)
+    batches = flushing.batches(claims)
+    for batch in batches:
+        flush_groups.delay([(str(one.group_id), str(one.tenant_id), one.fencing_token) for one in batch])
+    return {"groups": len(claims), "tasks": len(batches)}
+
+
+@task(capability="notify", soft_time_limit=50, time_limit=55)
+def flush_groups(claimed: list[Claimed]) -> dict[str, int]:
+    """Flush claimed groups. Idempotency key: (group, fencing token)."""
+    return _flush(flushing.claims_from(claimed))
+
+
+def _flush(claims: list[flushing.GroupClaim]) -> dict[str, int]:
+    summary = flushing.flush(claims, SystemClock())
+    for batch in delivery.batches(summary.messages):
+        deliver_claimed.delay([(str(one.message_id), one.fencing_token) for one in batch])
+    return {"groups": summary.groups, "messages": len(summary.messages), "suppressed": summary.suppressed}
+
+
+@task(capability="notify", soft_time_limit=25, time_limit=30, expires=10)
+def wake_timers() -> dict[str, int]:
+    """Alerts nobody renewed, heartbeats that are missing, escalations and canaries that are due, routing that
+    changed. Idempotency key: each row's own due time, moved on in the transaction that acts.
+    """
+    return timers.run_due(SystemClock())
