@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from rules.evaluation.program import RuleSpec
-from rules.evaluation.replay import replay
+from rules.evaluation.replay import Helpers, replay
 from rules.language.engine import EvaluationLimits
 from rules.language.errors import QueryTimeout, QueryTooExpensive
 from rules.notify.templates import TemplateExpander
@@ -28,7 +28,7 @@ def rule(number: int, **values):
 
 def run(load, *specs, minutes=10, limits=LIMITS):
     ticks = range(0, minutes * MINUTE, MINUTE)
-    return replay(specs, store_of(load), ticks, limits, templates)
+    return replay(specs, store_of(load), ticks, limits, Helpers(templates))
 
 
 def changes(done):
@@ -80,7 +80,7 @@ def test_recording_goes_on_from_what_it_had_written_before():
         rule(2, expr="max_over_time(low[3m]) == 5"),
     ]
 
-    done = replay(specs, history, range(10 * MINUTE, 15 * MINUTE, MINUTE), LIMITS, templates)
+    done = replay(specs, history, range(10 * MINUTE, 15 * MINUTE, MINUTE), LIMITS, Helpers(templates))
 
     assert changes(done) == [(10, "firing"), (12, "resolved")]
 
