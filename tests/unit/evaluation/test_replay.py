@@ -11,6 +11,7 @@ from rules.evaluation.replay import Helpers, replay
 from rules.language.engine import EvaluationLimits
 from rules.language.errors import QueryTimeout, QueryTooExpensive
 from rules.notify.templates import TemplateExpander
+from rules.services.templating import template_query
 from tests.unit.language.store import store_of
 
 MINUTE = 60_000
@@ -45,6 +46,20 @@ def test_transitions_intervals_minutes_and_notifications():
     ]
     assert (done.alert_minutes, done.notifications, done.ticks) == (5, 3, 10)
     assert done.samples_read > 10
+
+
+def test_templates_ask_for_series_as_of_their_tick():
+    text = '{{ with query "count_over_time(up[1h])" }}{{ . | first | value }}{{ end }}'
+
+    def asking(reader, limits, at_ms):
+        return TemplateExpander(query=template_query(reader, limits, at_ms), now_ms=at_ms)
+
+    ticks = range(0, 5 * MINUTE, MINUTE)
+    asked = rule(1, annotations=(("total", text),))
+    done = replay([asked], store_of({"up": "1 0 1 0 0"}), ticks, LIMITS, Helpers(asking))
+
+    told = [t.told.annotations["total"] for t in done.transitions if t.told.change.state.value == "firing"]
+    assert told == ["2", "4"]
 
 
 def test_later_rules_and_ticks_read_what_the_replay_recorded_and_fired():
