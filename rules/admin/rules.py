@@ -13,6 +13,8 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from alertsite.core.clock import SystemClock
 from alertsite.core.errors import PlatformError
+from rules.admin.backtests import BacktestAdmin
+from rules.admin.files import RuleFilesAdmin
 from rules.admin.presenting import author_of
 from rules.models import Rule, RuleGroup, RuleVersion
 from rules.services import authoring
@@ -38,7 +40,7 @@ class RuleInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(RuleGroup)
-class RuleGroupAdmin(ModelAdmin):  # type: ignore[misc]
+class RuleGroupAdmin(RuleFilesAdmin, ModelAdmin):  # type: ignore[misc]
     list_display = ["name", "tenant", "interval_s", "query_offset_s", "alert_limit", "datasource"]
     list_select_related = ["tenant", "datasource"]
     list_filter = ["tenant"]
@@ -102,7 +104,7 @@ class RuleVersionInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Rule)
-class RuleAdmin(ModelAdmin):  # type: ignore[misc]
+class RuleAdmin(BacktestAdmin, ModelAdmin):  # type: ignore[misc]
     form = RuleForm
     list_display = ["name", "group", "tenant", "kind", "severity", "state", "health", "version"]
     list_filter = ["tenant", "state", "health", "severity", "kind"]
@@ -119,6 +121,7 @@ class RuleAdmin(ModelAdmin):  # type: ignore[misc]
     ]
     inlines = [RuleVersionInline]
     actions = ["activate", "pause", "archive", "backtest"]
+    actions_detail = ["backtest_page"]
 
     def save_model(self, request: HttpRequest, obj: Rule, form: RuleForm, change: Any) -> None:
         """Save as a version; the object on the page becomes the saved one."""

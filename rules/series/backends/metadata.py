@@ -45,7 +45,7 @@ class RedisMetadata:
             fresh = {name: fresh[name] for name in [*there, *new]}
         if fresh:
             pipeline = self._client.pipeline(transaction=False)
-            pipeline.hset(self._key, mapping={**fresh})
+            pipeline.hset(self._key, items=[part for pair in fresh.items() for part in pair])
             pipeline.expire(self._key, KEPT_S)
             pipeline.execute()
             self._written |= fresh
