@@ -6,8 +6,6 @@ Senders retry what answers 429 or 5xx and drop what answers 4xx, so samples that
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_POST
 
@@ -18,8 +16,7 @@ from alertsite.web.plain import for_tenant
 from alertsite.web.problems import CONTENT_TYPE, status_of
 from rules.series.ingest.json_lines import ingest_json_lines
 from rules.series.ingest.remote_write import ingest_remote_write
-from rules.series.protocols import WriteReceipt
-from rules.services.stores import hot_store
+from rules.services.stores import hot_store, metric_metadata
 
 
 def _as_text(error: PlatformError) -> HttpResponse:
@@ -52,7 +49,15 @@ def remote_write(request: HttpRequest, grant: Grant) -> HttpResponse:
             f"Content-Type is {kind!r}, accepts application/x-protobuf;proto=prometheus.WriteRequest\n",
             status=415,
         )
-    return _stored(request, grant, ingest_remote_write)
+    receipt = ingest_remote_write(
+        request.body,
+        hot_store(grant.tenant_id),
+        now_ms=SystemClock().now_ms(),
+        metadata=metric_metadata(grant.tenant_id),
+    )
+    if not receipt.refused:
+        return HttpResponse(status=204)
+    return HttpResponse(f"{receipt.summary()}\n", status=400)
 
 
 @require_POST
@@ -62,10 +67,3 @@ def json_lines(request: HttpRequest, grant: Grant) -> HttpResponse:
     receipt = ingest_json_lines(request.body, hot_store(grant.tenant_id), now_ms=SystemClock().now_ms())
     answer = {"accepted": receipt.accepted, "refused": dict(receipt.refused)}
     return JsonResponse(answer, status=400 if receipt.refused else 200)
-
-
-def _stored(request: HttpRequest, grant: Grant, ingest: Callable[..., WriteReceipt]) -> HttpResponse:
-    receipt = ingest(request.body, hot_store(grant.tenant_id), now_ms=SystemClock().now_ms())
-    if not receipt.refused:
-        return HttpResponse(status=204)
-    return HttpResponse(f"{receipt.summary()}\n", status=400)

@@ -27,5 +27,7 @@ class LintView(TenantView):
         """Warnings, and the estimated cost of an evaluation."""
         fields = RuleSerializer(data=request.data, partial=True, context={"view": self})
         fields.is_valid(raise_exception=True)
-        advice = advise(self.grant.tenant_id, fields.draft(RuleDraft(name="draft")))
+        advice = advise(
+            self.grant.tenant_id, fields.draft(RuleDraft(name="draft")), fields.validated_data.get("group")
+        )
         return Response({"warnings": [asdict(one) for one in advice.warnings], "cost": asdict(advice.cost)})

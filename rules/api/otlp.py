@@ -24,8 +24,9 @@ from rules.series.ingest.otlp_body import (
     failure_response,
     unpack_gzip,
 )
+from rules.series.ingest.otlp_metadata import described_by
 from rules.series.limits import IngestLimits
-from rules.services.stores import delta_totals, hot_store
+from rules.services.stores import delta_totals, hot_store, metric_metadata
 
 
 def _as_json(error: PlatformError) -> HttpResponse:
@@ -53,7 +54,9 @@ def export_metrics(request: HttpRequest, grant: Grant) -> HttpResponse:
         body = unpack_gzip(request.body, limits) if encoding == "gzip" else request.body
         export = decode_export(body, kind, limits)
         store, totals = hot_store(grant.tenant_id), delta_totals(grant.tenant_id)
-        receipt = ingest_otlp(export, store, totals, now_ms=SystemClock().now_ms(), limits=limits)
+        now_ms = SystemClock().now_ms()
+        receipt = ingest_otlp(export, store, totals, now_ms=now_ms, limits=limits)
+        metric_metadata(grant.tenant_id).note(described_by(export), now_ms=now_ms)
     except IngestError as error:
         return _failure(error.detail, status_of(error), kind)
     return HttpResponse(export_response(receipt, kind), content_type=kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import unquote
@@ -33,6 +34,7 @@ from rules.language.frames import QueryRange
 from rules.language.parser import parse
 from rules.services.listing import alerts_of, groups_of
 from rules.services.querying import DEFAULT_LOOKBACK_MS, DEFAULT_TIMEOUT_S, QueryTerms, TenantQueries
+from rules.services.stores import metric_metadata
 
 COMPATIBLE_WITH: Final = "3.5.0"
 """The release of Prometheus whose API this is; clients decide by it what to ask for."""
@@ -89,6 +91,13 @@ class Parameters:
         if text and not text.isdigit():
             raise InvalidParameter(name, text, "a number that is not negative")
         return int(text or 0)
+
+    def bound(self, name: str) -> int:
+        """A whole number, where a negative one is no bound; -1 when it is not given."""
+        text = self.text(name) or "-1"
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+            raise InvalidParameter(name, text, "a number")
+        return int(text)
 
     def terms(self) -> QueryTerms:
         """Timeout and lookback."""
@@ -206,9 +215,14 @@ def alerts(request: HttpRequest, grant: Grant) -> HttpResponse:  # noqa: ARG001 
 
 @_methods
 @for_tenant(READ, failure)
-def metadata(request: HttpRequest, grant: Grant) -> HttpResponse:  # noqa: ARG001 (the interface of a view)
-    """Metadata of metrics. Remote write 1.0 senders may send it; none is kept."""
-    return success({})
+def metadata(request: HttpRequest, grant: Grant) -> HttpResponse:
+    """Type, help and unit of metrics, as far as senders told. One entry a metric, the newest."""
+    asked = Parameters(request, 0)
+    limit = asked.bound("limit")
+    asked.bound("limit_per_metric")  # one is what there is
+    found = metric_metadata(grant.tenant_id).read(asked.text("metric"))
+    shown = found if limit < 0 else found[:limit]
+    return success({one.metric: [{"type": one.type, "help": one.help, "unit": one.unit}] for one in shown})
 
 
 @_methods

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -13,6 +14,7 @@ from rules.evaluation.outcomes import describe
 from rules.models import (
     AlertInstance,
     AlertTransition,
+    Datasource,
     DeliveryAttempt,
     LedgerEntry,
     OutboxMessage,
@@ -55,6 +57,14 @@ class TextsField(serializers.DictField):
     child = serializers.CharField(allow_blank=True, max_length=10_000)
 
 
+def _datasource_field(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Choice among the tenant's datasources; none while the OpenAPI document is made."""
+    grant = getattr(context.get("view"), "grant", None)
+    nothing = Datasource.across_tenants.none()
+    rows = nothing if grant is None else Datasource.objects.for_tenant(grant.tenant_id)
+    return {"datasource": serializers.PrimaryKeyRelatedField(queryset=rows, required=False, allow_null=True)}
+
+
 class RuleGroupSerializer(serializers.ModelSerializer[RuleGroup]):
     """A rule group."""
 
@@ -63,8 +73,12 @@ class RuleGroupSerializer(serializers.ModelSerializer[RuleGroup]):
 
     class Meta:
         model = RuleGroup
-        fields = ["id", "name", "interval", "query_offset", "alert_limit", "created_at"]
+        fields = ["id", "name", "interval", "query_offset", "alert_limit", "datasource", "created_at"]
         read_only_fields = ["id", "created_at"]
+
+    def get_fields(self) -> dict[str, Any]:
+        """The fields, with the datasources of the tenant."""
+        return super().get_fields() | _datasource_field(self.context)
 
 
 class RuleSerializer(serializers.ModelSerializer[Rule]):
@@ -88,6 +102,7 @@ class RuleSerializer(serializers.ModelSerializer[Rule]):
             "position",
             "kind",
             "name",
+            "datasource",
             "expr",
             "condition",
             "recovery_expr",
@@ -111,7 +126,7 @@ class RuleSerializer(serializers.ModelSerializer[Rule]):
 
     def get_fields(self) -> dict[str, Any]:
         """The fields, with `for`, which is no name Python allows, and the groups of the tenant."""
-        fields = super().get_fields()
+        fields = super().get_fields() | _datasource_field(self.context)
         fields["for"] = DurationField(source="hold_for_s", required=False)
         grant = getattr(self.context.get("view"), "grant", None)
         if grant is not None:
@@ -122,6 +137,9 @@ class RuleSerializer(serializers.ModelSerializer[Rule]):
     def draft(self, before: RuleDraft | None) -> RuleDraft:
         """The validated values as a draft, over what the rule was before."""
         values = {name: value for name, value in self.validated_data.items() if name != "group"}
+        if "datasource" in values:
+            named = values.pop("datasource")
+            values["datasource_id"] = "" if named is None else str(named.pk)
         known = (
             {} if before is None else {name: getattr(before, name) for name in RuleDraft.__dataclass_fields__}
         )
@@ -210,6 +228,38 @@ class ReceiverSerializer(serializers.ModelSerializer[Receiver]):
             "created_at",
         ]
         read_only_fields = ["id", "created_at"]
+
+
+class DatasourceSerializer(serializers.ModelSerializer[Datasource]):
+    """Who may answer queries of rules. `secrets` are written, never read."""
+
+    headers = TextsField(required=False)
+    secrets = serializers.DictField(required=False, write_only=True)
+
+    class Meta:
+        model = Datasource
+        fields = ["id", "name", "url", "auth", "secrets", "headers", "timeout_s", "enabled", "created_at"]
+        read_only_fields = ["id", "created_at"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Drop the secrets when the URL changes: whoever may edit it must not learn them by sending them to
+        a server of their own.
+        """
+        before = self.instance
+        if isinstance(before, Datasource) and any(
+            name in attrs and attrs[name] != getattr(before, name) for name in ("url", "auth")
+        ):
+            attrs.setdefault("secrets", {})
+        return attrs
+
+
+class ProbeSerializer(serializers.Serializer[Any]):
+    """What a datasource said when it was tried."""
+
+    ok = serializers.BooleanField()
+    version = serializers.CharField()
+    value = serializers.FloatField(allow_null=True)
+    error = serializers.CharField()
 
 
 class AttemptSerializer(serializers.ModelSerializer[DeliveryAttempt]):

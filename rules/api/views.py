@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -16,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
+from alertsite.core.clock import from_datetime
 from alertsite.web.pagination import CursorPages
 from alertsite.web.views import TenantView
 from rules.api import serializers
@@ -24,6 +26,7 @@ from rules.api.handling import HandledAlerts
 from rules.models import (
     AlertInstance,
     AlertTransition,
+    Datasource,
     LedgerEntry,
     OutboxMessage,
     Receiver,
@@ -32,7 +35,7 @@ from rules.models import (
     ToldAlert,
 )
 from rules.notify.wording import LANGUAGES
-from rules.services import authoring, delivery, receivers, tracing
+from rules.services import authoring, datasources, delivery, receivers, tracing
 from rules.services.authoring import Author, RuleDraft
 from rules.services.linting import warnings_after_save
 
@@ -167,7 +170,7 @@ class RuleViewSet(EditableViewSet):
         group = serializer.validated_data["group"]
         draft = serializer.draft(None)
         serializer.instance = authoring.save_rule(group, draft, self.author)
-        self._warn(serializer, draft)
+        self._warn(serializer, draft, group)
 
     def perform_update(self, serializer: BaseSerializer[Rule]) -> None:
         assert isinstance(serializer, serializers.RuleSerializer)
@@ -176,11 +179,11 @@ class RuleViewSet(EditableViewSet):
         group = serializer.validated_data.get("group", rule.group)
         draft = serializer.draft(authoring.draft_of(rule))
         authoring.save_rule(group, draft, self.author, rule=rule)
-        self._warn(serializer, draft)
+        self._warn(serializer, draft, group)
 
-    def _warn(self, serializer: serializers.RuleSerializer, draft: RuleDraft) -> None:
+    def _warn(self, serializer: serializers.RuleSerializer, draft: RuleDraft, group: RuleGroup) -> None:
         """Answer a save with what lint says of it."""
-        advice = warnings_after_save(self.grant.tenant_id, draft)
+        advice = warnings_after_save(self.grant.tenant_id, draft, group)
         serializer.instance.warnings = [asdict(one) for one in advice]  # type: ignore[union-attr]
 
     def remove(self, row: Rule) -> None:
@@ -296,6 +299,30 @@ class ReceiverViewSet(EditableViewSet):
 
     def remove(self, row: Receiver) -> None:
         receivers.delete_receiver(row, self.author)
+
+
+class DatasourceViewSet(EditableViewSet):
+    """Prometheus-compatible servers that answer the queries of rules."""
+
+    nothing = Datasource.across_tenants.none()
+    serializer_class = serializers.DatasourceSerializer
+    pagination_class = ByName
+
+    def rows(self) -> QuerySet[Datasource]:
+        return Datasource.objects.for_tenant(self.grant.tenant_id)
+
+    def save(self, row: Datasource) -> Datasource:
+        return datasources.save_datasource(row, self.author)
+
+    def remove(self, row: Datasource) -> None:
+        datasources.delete_datasource(row, self.author)
+
+    @extend_schema(request=None, responses=serializers.ProbeSerializer)
+    @action(detail=True, methods=["post"])
+    def test(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
+        """Ask it for the value of `1` and for its version."""
+        found = datasources.probe(self.get_object(), now_ms=from_datetime(self.now))
+        return Response(asdict(found))
 
 
 class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):

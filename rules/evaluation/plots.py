@@ -18,7 +18,7 @@ from rules.language.syntax import COMPARISONS, Binary, Expr, Number
 
 WIDTH: Final = 900
 HEIGHT: Final = 320
-LEFT, RIGHT, TOP, BOTTOM = 60, 20, 16, 36
+LEFT, RIGHT, TOP, BOTTOM = 60, 40, 16, 36
 _COLOURS: Final = ("#1f77b4", "#2ca02c", "#9467bd", "#8c564b", "#17becf", "#7f7f7f")
 
 

@@ -45,6 +45,8 @@ class RuleSpec:
     annotations: tuple[tuple[str, str], ...] = ()
     no_data_policy: str = "ok"
     error_policy: str = "keep_state"
+    datasource: str = ""
+    """Who answers the rule's query; empty for our own store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Level:
 
     conditions: Sequence[PlannedRules]
     recoveries: Sequence[PlannedRules]
+    remote: Ints
+    """Shape (m,): positions of the rules that are answered elsewhere."""
 
 
 class ShardProgram:
@@ -72,9 +76,16 @@ class ShardProgram:
         self.specs = specs
         self.errors: dict[int, PlatformError] = {}
         """Rules that cannot be planned, by position."""
-        plans = [self._planned(position, spec.expr) for position, spec in enumerate(specs)]
+        self.remote = np.array([at for at, spec in enumerate(specs) if spec.datasource], np.int64)
+        """Positions of the rules that are answered elsewhere, none of which is planned here."""
+        plans = [
+            None if spec.datasource else self._planned(position, spec.expr)
+            for position, spec in enumerate(specs)
+        ]
         recoveries = [
-            self._planned(position, spec.recovery_expr) if spec.recovery_expr else None
+            self._planned(position, spec.recovery_expr)
+            if spec.recovery_expr and not spec.datasource
+            else None
             for position, spec in enumerate(specs)
         ]
         levels = _levels(specs, plans)
@@ -104,9 +115,10 @@ def _levels(specs: Sequence[RuleSpec], plans: Sequence[Plan | None]) -> list[lis
         written: dict[str, int] = {}  # metric -> level after which it is complete
         for position in members:
             rule_plan = plans[position]
-            if rule_plan is None:
+            if rule_plan is None and not specs[position].datasource:
                 continue
-            depth[position] = _depth(rule_plan, written)
+            # What is answered elsewhere reads nothing that is written here.
+            depth[position] = 0 if rule_plan is None else _depth(rule_plan, written)
             for metric in _writes(specs[position]):
                 written[metric] = max(written.get(metric, 0), depth[position] + 1)
     levels: list[list[int]] = [[] for _ in range(max(depth.values(), default=0) + 1)]
@@ -149,7 +161,8 @@ def _level(
     plans: Sequence[Plan | None],
     recoveries: Sequence[Plan | None],
 ) -> Level:
-    return Level(_by_offset(members, specs, plans), _by_offset(members, specs, recoveries))
+    remote = np.array([position for position in members if specs[position].datasource], np.int64)
+    return Level(_by_offset(members, specs, plans), _by_offset(members, specs, recoveries), remote)
 
 
 def _by_offset(

@@ -20,6 +20,7 @@ from alertsite.core.samples import Bools, Columns
 from rules.evaluation.outcomes import KIND_BITS, Outcome
 from rules.evaluation.program import ALERTS, ALERTS_FOR_STATE, RuleSpec, ShardProgram
 from rules.evaluation.publishing import SeriesPublisher
+from rules.evaluation.remote import NobodyAnswers, RemoteQueries
 from rules.evaluation.states import NOTIFIED, ActiveAlerts, State
 from rules.evaluation.tick import (
     ALERT_NAME,
@@ -43,6 +44,14 @@ from rules.series.protocols import SampleBatch, SeriesReader
 ExpanderMaker = Callable[[SeriesReader, EvaluationLimits, int], Expander]
 """Makes the expander of a tick: templates may ask for series, and for the time."""
 _ANY_TIME = SeriesLimits(lateness_ms=1 << 60, future_ms=1 << 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Helpers:
+    """What a replay needs besides series: templates, and who answers rules that are answered elsewhere."""
+
+    expander: ExpanderMaker
+    remote: RemoteQueries = field(default_factory=NobodyAnswers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,7 @@ def replay(
     reader: SeriesReader,
     ticks: range,
     limits: EvaluationLimits,
-    expander: ExpanderMaker,
+    helpers: Helpers,
 ) -> Replay:
     """Evaluate the rules at each tick, beginning without any alert.
 
@@ -123,7 +132,8 @@ def replay(
         if limits.out_of_time():
             raise QueryTimeout
         publisher = SeriesPublisher(own, program, recorded, now_ms=at_ms)
-        around = Surroundings(overlay, limits, expander(overlay, limits, at_ms), publisher.publish)
+        expander = helpers.expander(overlay, limits, at_ms)
+        around = Surroundings(overlay, limits, expander, publisher.publish, helpers.remote)
         tick = run_tick(program, alerts, labels, around, at_ms)
         told.note(tick)
         alerts, labels = tick.alerts, tick.labels
@@ -189,7 +199,9 @@ def _history(
 
 
 def _windows(spec: RuleSpec) -> Iterator[SelectorWindow]:
-    """What the rule reads, its query offset counted in; nothing if it cannot be planned."""
+    """What the rule reads here, its query offset counted in; nothing if it cannot be planned."""
+    if spec.datasource:
+        return
     for text in filter(None, (spec.expr, spec.recovery_expr)):
         try:
             windows = plan(text).windows

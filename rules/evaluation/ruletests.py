@@ -31,7 +31,7 @@ from rules.language.plan import plan
 from rules.language.rulefile import FileGroup, FileRule
 from rules.series.backends.memory import MemorySeries
 from rules.series.limits import SeriesLimits
-from rules.series.protocols import SampleBatch
+from rules.series.protocols import SampleBatch, SeriesReader
 
 MAX_TICKS: Final = 100_000
 _ANY_TIME = SeriesLimits(lateness_ms=1 << 60, future_ms=1 << 60)
@@ -40,8 +40,22 @@ _ROUNDING = 1e-13
 _DUST = 1e-12
 """What summing in another order may change: of a value, and of what should have come out as zero."""
 
-ExpanderMaker = Callable[[Mapping[str, str], str], Expander]
-"""Makes the expander of a test from its external labels and URL."""
+
+@dataclass(frozen=True, slots=True)
+class TestWorld:
+    """What templates of a test may ask for at one tick."""
+
+    __test__ = False  # no test class, whatever its name begins with
+
+    external_labels: Mapping[str, str]
+    external_url: str
+    reader: SeriesReader
+    limits: EvaluationLimits
+    at_ms: int
+
+
+ExpanderMaker = Callable[[TestWorld], Expander]
+"""Makes the expander of a tick."""
 Shown = tuple[LabelSet, LabelSet]
 """Labels and annotations of an alert."""
 
@@ -63,7 +77,7 @@ def run_tests(
     specs = specs_of(groups, file.group_eval_order or ())
     failures: list[str] = []
     for number, test in enumerate(file.tests):
-        run = _TestRun(test, specs, file, expander(test.external_labels or {}, test.external_url), limits)
+        run = _TestRun(test, specs, file, expander, limits)
         name = test.name or f"test {number + 1}"
         failures += [f"{name}: {failure}" for failure in run.failures()]
     return failures
@@ -110,7 +124,7 @@ class _TestRun:
     test: RuleTest
     specs: Sequence[RuleSpec]
     file: RuleTestFile
-    expander: Expander
+    expander: ExpanderMaker
     limits: EvaluationLimits
     store: MemorySeries = field(default_factory=lambda: MemorySeries(_ANY_TIME))
     annotated: dict[tuple[int, int], Mapping[str, str]] = field(default_factory=dict)
@@ -154,7 +168,7 @@ class _TestRun:
             if self.limits.out_of_time():
                 raise QueryTimeout
             publisher = SeriesPublisher(self.store, program, recorded, now_ms=at_ms)
-            around = Surroundings(self.store, self.limits, self.expander, publisher.publish)
+            around = Surroundings(self.store, self.limits, self._expander(at_ms), publisher.publish)
             tick = run_tick(program, alerts, labels, around, at_ms)
             alerts, labels = tick.alerts, tick.labels
             for item in tick.changes:
@@ -192,7 +206,7 @@ class _TestRun:
             if rule not in values:
                 values[rule] = self._values(self.specs[rule], tick.at_ms)
             mark = int(tick.alerts.fingerprint[position])
-            yield labels, self._annotations(rule, mark, labels, values[rule].get(mark))
+            yield labels, self._annotations(tick, position, values[rule].get(mark))
 
     def _values(self, spec: RuleSpec, at_ms: int) -> dict[int, float]:
         """The rule's value for each element, by fingerprint."""
@@ -200,19 +214,21 @@ class _TestRun:
         prints = (fingerprint(without_name(labels)) for labels in result.labels)
         return dict(zip(prints, result.values.tolist(), strict=True))
 
-    def _annotations(self, rule: int, mark: int, labels: LabelSet, value: float | None) -> LabelSet:
+    def _annotations(self, tick: Tick, position: int, value: float | None) -> LabelSet:
+        """Annotations of an active alert, with the value that its rule has at this tick."""
+        rule, mark = int(tick.alerts.rule[position]), int(tick.alerts.fingerprint[position])
         if value is None:  # kept firing without a value
             return tuple(sorted(self.annotated.get((rule, mark), {}).items()))
-        known = dict(labels)
+        expander, known = self._expander(tick.at_ms), dict(tick.labels[position])
         return tuple(
-            sorted((name, self._expanded(text, known, value)) for name, text in self.specs[rule].annotations)
+            sorted(
+                (name, _expanded(expander, text, known, value)) for name, text in self.specs[rule].annotations
+            )
         )
 
-    def _expanded(self, text: str, labels: Mapping[str, str], value: float) -> str:
-        try:
-            return self.expander.expand(text, labels, value) if "{{" in text else text
-        except PlatformError as error:
-            return f"<error expanding template: {error}>"
+    def _expander(self, at_ms: int) -> Expander:
+        labels, url = self.test.external_labels or {}, self.test.external_url
+        return self.expander(TestWorld(labels, url, self.store, self.limits, at_ms))
 
     def _check_expression(self, check: ExpressionTest) -> Iterator[str]:
         at = f"expr {check.expr!r}, time {format_duration_ms(check.eval_time)}"
@@ -232,6 +248,13 @@ class _TestRun:
         )
         if not same:
             yield f"{at}:\n  exp: {_samples(wanted)}\n  got: {_samples(found)}"
+
+
+def _expanded(expander: Expander, text: str, labels: Mapping[str, str], value: float) -> str:
+    try:
+        return expander.expand(text, labels, value) if "{{" in text else text
+    except PlatformError as error:
+        return f"<error expanding template: {error}>"
 
 
 def _wanted(check: AlertTest) -> Iterator[Shown]:

@@ -17,6 +17,14 @@ from alertsite.core.samples import Floats, Ints
 from rules.evaluation.elements import Elements, concatenate
 from rules.evaluation.outcomes import KIND_BITS, TRUNCATED, Outcome, Outcomes
 from rules.evaluation.program import Level, PlannedRules, RuleSpec, ShardProgram
+from rules.evaluation.remote import (
+    Answer,
+    NobodyAnswers,
+    RemoteAnswers,
+    RemoteQueries,
+    ask_for_tick,
+    remote_elements,
+)
 from rules.evaluation.states import (
     NEVER,
     ActiveAlerts,
@@ -93,6 +101,8 @@ class Surroundings:
     publish: Callable[[Tick, Recorded], None]
     """Store what a level recorded and the alerts as they stand. Called after each level, so that the next
     one reads it."""
+    remote: RemoteQueries = field(default_factory=NobodyAnswers)
+    """Asked once, before the first level."""
 
 
 @dataclass(slots=True)
@@ -140,9 +150,19 @@ def run_tick(
     )
     if program.errors:
         tick.outcomes[list(program.errors)] = Outcome.ERROR
+    firing = before.rule[before.fired_at_ms != NEVER]
+    answers = ask_for_tick(program, firing, around.remote, at_ms)
     for number, level in enumerate(program.levels):
-        _LevelRun(program, level, tick, around, first=number == 0).run()
+        _LevelRun(program, level, tick, Outside(around, answers), first=number == 0).run()
     return tick
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the levels of one tick share: its surroundings and what remote rules were answered."""
+
+    around: Surroundings
+    answers: RemoteAnswers
 
 
 class _LevelRun:
@@ -151,20 +171,27 @@ class _LevelRun:
     """
 
     def __init__(
-        self, program: ShardProgram, level: Level, tick: Tick, around: Surroundings, *, first: bool
+        self, program: ShardProgram, level: Level, tick: Tick, outside: Outside, *, first: bool
     ) -> None:
         self._program = program
         self._level = level
         self._tick = tick
-        self._around = around
+        self._around = outside.around
+        self._answers = outside.answers
         self._members = np.zeros(len(program), np.bool_)
         for planned in level.conditions:
             self._members[planned.rules] = True
+        self._members[level.remote] = True
         if first and program.errors:  # rules that cannot be planned follow their error policy from the start
             self._members[list(program.errors)] = True
 
     def run(self) -> None:
-        elements = concatenate([self._evaluate(planned) for planned in self._level.conditions])
+        elements = concatenate(
+            [
+                *(self._evaluate(planned) for planned in self._level.conditions),
+                *self._answered(self._answers.conditions),
+            ]
+        )
         alerting = self._program.alerting[elements.rule]
         recorded = self._record(elements.at(~alerting))
         elements = self._with_recoveries(self._with_policies(elements.at(alerting)))
@@ -179,6 +206,11 @@ class _LevelRun:
         for position, error in result.errors.items():
             self._fail(int(planned.rules[position]), error)
         return Elements(planned.rules[result.rule], result.fingerprints, result.values, result.labels_of)
+
+    def _answered(self, answers: Mapping[int, Answer | PlatformError]) -> list[Elements]:
+        """What the level's remote rules were answered, as one part; no part if it has none."""
+        rules = self._level.remote
+        return [remote_elements(rules, answers, self._program, self._fail)] if len(rules) else []
 
     def _fail(self, rule: int, error: PlatformError) -> None:
         self._tick.outcomes[rule] = Outcome.ERROR
@@ -238,12 +270,18 @@ class _LevelRun:
         for planned in self._level.recoveries:
             if not np.isin(planned.rules, firing.rule).any():
                 continue
-            candidates = self._evaluate(planned)
-            keys = identity_keys(candidates.rule, candidates.fingerprint)
-            fires = np.isin(keys, identity_keys(firing.rule, firing.fingerprint))
-            holds = np.isin(keys, identity_keys(elements.rule, elements.fingerprint))
-            elements = concatenate([elements, candidates.at(fires & ~holds)])
+            elements = self._recovering(self._evaluate(planned), elements, firing)
+        for candidates in self._answered(self._answers.recoveries):
+            elements = self._recovering(candidates, elements, firing)
         return elements
+
+    @staticmethod
+    def _recovering(candidates: Elements, elements: Elements, firing: ActiveAlerts) -> Elements:
+        """The elements, and those candidates that fire and hold no more."""
+        keys = identity_keys(candidates.rule, candidates.fingerprint)
+        fires = np.isin(keys, identity_keys(firing.rule, firing.fingerprint))
+        holds = np.isin(keys, identity_keys(elements.rule, elements.fingerprint))
+        return concatenate([elements, candidates.at(fires & ~holds)])
 
     def _exceptions(self) -> Exceptions:
         """Rules outside the level stay as they are; those in error or without data do what their policy

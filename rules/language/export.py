@@ -22,7 +22,6 @@ from rules.language.rulefile import FileGroup, FileRule
 
 _USUAL: Final = {"recovery_expr": "", "no_data_policy": "ok", "error_policy": "keep_state", "alert_limit": 0}
 """What Prometheus does; a rule that says otherwise loses it there."""
-_IMPLIED_SEVERITY: Final = "medium"
 _COLUMNS: Final = (
     "group",
     "interval",
@@ -67,7 +66,8 @@ def to_json(groups: Sequence[FileGroup]) -> str:
         rules = [
             _rule_fields(rule) | ({"alertsite": dict(rule.own)} if rule.own else {}) for rule in group.rules
         ]
-        document.append(_group_fields(group, rules))
+        own = {"alertsite": {"datasource": group.datasource}} if group.datasource else {}
+        document.append(_group_fields(group, rules) | own)
     text = json.dumps({"groups": document}, indent=2, ensure_ascii=False) + "\n"
     return _OTHER_BREAKS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
@@ -158,12 +158,10 @@ def _label_field(labels: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _labels(rule: FileRule) -> dict[str, str]:
-    """The rule's labels, and what severity and category add to its alerts: the usual severity adds nothing
-    to say, since it is what an import assumes.
-    """
+    """The rule's labels, and what severity and category add to its alerts."""
     labels = dict(rule.labels)
     if rule.alert:
-        if rule.own.get("severity", _IMPLIED_SEVERITY) != _IMPLIED_SEVERITY:
+        if rule.own.get("severity"):
             labels.setdefault("severity", rule.own["severity"])
         if rule.own.get("category"):
             labels.setdefault("category", rule.own["category"])
@@ -179,12 +177,15 @@ def _losses(groups: Sequence[FileGroup]) -> Iterator[str]:
     for group in groups:
         for rule in group.rules:
             name = f"{group.name}/{rule.name}".replace("\n", " ")
+            datasource = rule.own.get("datasource") or group.datasource
             if not _is_active(rule):
                 yield f"{name} is left out: it is {rule.own['state']}"
                 continue
             lost = [part for part, usual in _USUAL.items() if rule.own.get(part, usual) != usual]
             if lost:
                 yield f"{name} is without its {', '.join(lost)}"
+            if datasource:
+                yield f"{name} is answered by {datasource}, which is not said here".replace("\n", " ")
 
 
 def _duration(duration_ms: int) -> str:

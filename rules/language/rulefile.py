@@ -3,7 +3,7 @@
 In: YAML (or JSON) text of one file: `groups:`, or a Kubernetes PrometheusRule object. Out: groups of rules as
 they stand there, each with the line it begins at. Refused, with line and reason: YAML that does not parse,
 unknown fields, wrong types, missing names, a rule that is both alert and record. Expressions are not looked
-at here. A rule may carry, under `alertsite`, what Prometheus has no field for.
+at here. A rule or a group may carry, under `alertsite`, what Prometheus has no field for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ from alertsite.core.errors import InvalidDuration, PlatformError
 
 MAX_FILE_CHARACTERS: Final = 8 << 20
 
-_GROUP_FIELDS = {"name", "interval", "query_offset", "limit", "labels", "rules", "partial_response_strategy"}
+_GROUP_FIELDS = {
+    "name",
+    "interval",
+    "query_offset",
+    "limit",
+    "labels",
+    "rules",
+    "partial_response_strategy",
+    "alertsite",
+}
 _RULE_FIELDS = {
     "alert",
     "record",
@@ -30,7 +39,15 @@ _RULE_FIELDS = {
     "annotations",
     "alertsite",
 }
-OWN_TEXTS: Final = ("severity", "category", "state", "recovery_expr", "no_data_policy", "error_policy")
+OWN_TEXTS: Final = (
+    "severity",
+    "category",
+    "state",
+    "recovery_expr",
+    "no_data_policy",
+    "error_policy",
+    "datasource",
+)
 """Fields below `alertsite` that are texts; besides them `alert_limit`, a count, and `condition`."""
 
 
@@ -78,6 +95,8 @@ class FileGroup:
     labels: Mapping[str, str] = field(default_factory=dict)
     partial_response_strategy: str = ""
     """Of Thanos; read, and of no effect here."""
+    datasource: str = ""
+    """Under `alertsite`: the name of who answers the queries; empty for our own store."""
 
 
 def normal_form(group: FileGroup) -> FileGroup:
@@ -204,7 +223,13 @@ def _group(node: _Node) -> FileGroup:
         limit=node.count("limit"),
         labels=node.texts("labels"),
         partial_response_strategy=node.text("partial_response_strategy"),
+        datasource=_group_datasource(node.child("alertsite")) if node.has("alertsite") else "",
     )
+
+
+def _group_datasource(node: _Node) -> str:
+    node.only({"datasource"})
+    return node.text("datasource")
 
 
 def _rule(node: _Node) -> FileRule:

@@ -2,6 +2,7 @@
 
 from rules.models.alert import AlertInstance, AlertTransition, Origin
 from rules.models.archive import SeriesBlock
+from rules.models.datasource import Datasource
 from rules.models.delivery import DeliveryAttempt, OutboxMessage, Receiver
 from rules.models.group import (
     AggregationGroup,
@@ -30,6 +31,7 @@ __all__ = [
     "AlertAction",
     "AlertInstance",
     "AlertTransition",
+    "Datasource",
     "DeliveryAttempt",
     "Escalation",
     "EscalationPolicy",

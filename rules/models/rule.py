@@ -28,6 +28,14 @@ class RuleGroup(TenantModel):
         default=0, help_text="Evaluate this many seconds in the past, for metrics that arrive late."
     )
     alert_limit = models.PositiveIntegerField(default=0, help_text="Alerts a rule may have; 0 is no limit.")
+    datasource = models.ForeignKey(
+        "rules.Datasource",
+        null=True,
+        blank=True,
+        on_delete=models.RESTRICT,
+        related_name="groups",
+        help_text="Who answers the queries of the rules; empty: our own store.",
+    )
     shard = models.ForeignKey(
         "rules.Shard", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="groups"
     )
@@ -95,6 +103,14 @@ class Rule(TenantModel):
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.ALERTING)
     name = models.CharField(max_length=300, help_text="Alert name, or the metric a recording rule writes.")
     expr = models.TextField(help_text="PromQL. Filled from the condition where there is one.")
+    datasource = models.ForeignKey(
+        "rules.Datasource",
+        null=True,
+        blank=True,
+        on_delete=models.RESTRICT,
+        related_name="rules",
+        help_text="Who answers the query; empty: whoever answers those of the group.",
+    )
     condition = models.JSONField(null=True, blank=True, help_text="Structured form of the condition.")
     recovery_expr = models.TextField(
         blank=True, help_text="A firing alert stays firing while this holds (hysteresis)."
@@ -105,7 +121,13 @@ class Rule(TenantModel):
     keep_firing_for_s = models.PositiveIntegerField(
         "keep firing for", default=0, help_text="Seconds to keep firing after the condition ended."
     )
-    severity = models.CharField(max_length=10, choices=Severity.choices, default=Severity.MEDIUM)
+    severity = models.CharField(
+        max_length=10,
+        choices=Severity.choices,
+        default=Severity.MEDIUM,
+        blank=True,
+        help_text="A label of its alerts, unless the labels name one; empty: no label.",
+    )
     category = models.CharField(max_length=50, blank=True)
     labels = models.JSONField(default=dict, blank=True)
     annotations = models.JSONField(default=dict, blank=True)
@@ -127,7 +149,7 @@ class Rule(TenantModel):
                 condition=Q(state__in=["draft", "active", "paused", "archived"]), name="rule_state_known"
             ),
             models.CheckConstraint(
-                condition=Q(severity__in=["critical", "high", "medium", "low", "info"]),
+                condition=Q(severity__in=["", "critical", "high", "medium", "low", "info"]),
                 name="rule_severity_known",
             ),
         ]

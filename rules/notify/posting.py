@@ -1,13 +1,14 @@
 """HTTP requests to URLs that users choose.
 
-A URL, headers and a body go in; the status and headers of the answer come out. Refuses addresses that are not
-public (unless allowed); fails when there is no whole answer within the time.
+A URL, headers and a body go in; the status, headers and, where it is wanted, the body of the answer come out.
+Refuses addresses that are not public (unless allowed); fails when there is no whole answer within the time.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import httpcore
@@ -25,6 +26,26 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An answer with its body, read up to the bound that was asked for."""
+
+    status: int
+    body: bytes
+    whole: bool
+    """False: the body is longer than the bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One request."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +76,33 @@ class Poster:
         DeliveryFailed
             If there is no answer, or it breaks off.
         """
+        with self._exchanged(Sending("POST", url, headers, body), timeout_s) as response:
+            _read_bounded(response.iter_stream(), MAX_ANSWER_BYTES)
+            return Answer(response.status, _decoded(response.headers))
+
+    def fetch(self, sending: Sending, *, timeout_s: float, max_bytes: int) -> Content:
+        """Send once and read the answer's body, of which at most `max_bytes` are kept. As `post` otherwise.
+
+        Raises
+        ------
+        DeliveryRefused, DeliveryFailed
+        """
+        with self._exchanged(sending, timeout_s) as response:
+            body = _read_bounded(response.iter_stream(), max_bytes)
+            return Content(response.status, body[:max_bytes], whole=len(body) <= max_bytes)
+
+    @contextmanager
+    def _exchanged(self, sending: Sending, timeout_s: float) -> Iterator[httpcore.Response]:
+        """The answer, its body yet to be read."""
         backend = _GuardedBackend(self, deadline=self.monotonic() + timeout_s)
-        target = httpcore.URL(url)
-        sent = [("Host", _authority(target)), *headers.items()]
+        target = httpcore.URL(sending.url)
+        sent = [("Host", _authority(target)), *sending.headers.items()]
         try:
             with (
                 httpcore.ConnectionPool(ssl_context=self.ssl_context, network_backend=backend) as pool,
-                pool.stream("POST", target, headers=sent, content=body) as response,
+                pool.stream(sending.method, target, headers=sent, content=sending.body) as response,
             ):
-                _read_bounded(response.iter_stream())
-                return Answer(response.status, _decoded(response.headers))
+                yield response
         except httpcore.TimeoutException:
             raise DeliveryFailed(f"no whole answer within {timeout_s:g} s") from None
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
@@ -78,12 +116,16 @@ def _authority(url: httpcore.URL) -> str:
     return bracketed if url.port is None else f"{bracketed}:{url.port}"
 
 
-def _read_bounded(chunks: Iterable[bytes]) -> None:
+def _read_bounded(chunks: Iterable[bytes], max_bytes: int) -> bytes:
+    """The body, or, when it is longer than `max_bytes`, somewhat more than that of it."""
+    kept: list[bytes] = []
     size = 0
     for chunk in chunks:
+        kept.append(chunk)
         size += len(chunk)
-        if size > MAX_ANSWER_BYTES:
-            return
+        if size > max_bytes:
+            break
+    return b"".join(kept)
 
 
 def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from alertsite.core.labels import LABEL_NAME, METRIC_NAME
 from alertsite.tenancy.models import Quota
 from rules.language.conditions import compile_condition
 from rules.language.plan import plan
-from rules.models import Rule, RuleGroup, RuleVersion
+from rules.models import Datasource, Rule, RuleGroup, RuleVersion
 from rules.notify.templates import check_template
 from rules.services import sharding
 from rules.services.transitions import retire_alerts
@@ -75,11 +75,14 @@ class RuleDraft:
     alert_limit: int = 0
     state: str = Rule.State.ACTIVE
     position: int = 0
+    datasource_id: str = ""
+    """Who answers the query; empty: whoever answers those of the group."""
 
 
 def draft_of(rule: Rule) -> RuleDraft:
     """A saved rule as its author sees it: what a condition compiles to is left out."""
     values = {name: getattr(rule, name) for name in RuleDraft.__dataclass_fields__}
+    values["datasource_id"] = str(rule.datasource_id or "")
     if rule.condition is not None:
         values |= {"expr": "", "recovery_expr": ""}
     return RuleDraft(**values)
@@ -88,6 +91,8 @@ def draft_of(rule: Rule) -> RuleDraft:
 def save_group(group: RuleGroup, author: Author) -> RuleGroup:
     """Store a new or changed group and place it."""
     group.full_clean()
+    if group.datasource is not None and group.datasource.tenant_id != group.tenant_id:
+        raise InvalidRule({"datasource": "the tenant has no such datasource"})
     with transaction.atomic():
         group.save()
         sharding.place_group(group, now=author.now)
@@ -136,14 +141,14 @@ def save_rule(group: RuleGroup, draft: RuleDraft, author: Author, *, rule: Rule 
         If the quota is used up.
     """
     compiled = check_draft(draft)
+    _check_datasources(group, [draft])
     with transaction.atomic():
         sharding.hold_group(group)
         if rule is None:
             _spend_quota(group.tenant_id, 1)
             rule = Rule(tenant_id=group.tenant_id)
         left = rule.group if rule.pk and rule.group_id and rule.group_id != group.pk else None
-        values = asdict(draft) | compiled
-        for name, value in values.items():
+        for name, value in _columns(draft, compiled).items():
             setattr(rule, name, value)
         rule.group = group
         rule.version += 1
@@ -165,6 +170,7 @@ def replace_rules(group: RuleGroup, drafts: Sequence[RuleDraft], author: Author)
     the drafts is deleted; the rest are new.
     """
     compiled = [check_draft(draft) for draft in drafts]
+    _check_datasources(group, drafts)
     with transaction.atomic():
         sharding.hold_group(group)
         there: defaultdict[tuple[str, str], list[Rule]] = defaultdict(list)
@@ -195,7 +201,18 @@ def replace_rules(group: RuleGroup, drafts: Sequence[RuleDraft], author: Author)
 
 
 def _new_rule(group: RuleGroup, draft: RuleDraft, compiled: Mapping[str, str]) -> Rule:
-    return Rule(tenant_id=group.tenant_id, group=group, version=1, **{**asdict(draft), **compiled})
+    return Rule(tenant_id=group.tenant_id, group=group, version=1, **_columns(draft, compiled))
+
+
+def _columns(draft: RuleDraft, compiled: Mapping[str, str]) -> dict[str, Any]:
+    """The draft as a row has it."""
+    return {**asdict(draft), **compiled, "datasource_id": draft.datasource_id or None}
+
+
+def _check_datasources(group: RuleGroup, drafts: Sequence[RuleDraft]) -> None:
+    named = {draft.datasource_id for draft in drafts if draft.datasource_id}
+    if named and Datasource.objects.for_tenant(group.tenant_id).filter(pk__in=named).count() != len(named):
+        raise InvalidRule({"datasource": "the tenant has no such datasource"})
 
 
 def change_state(rule: Rule, state: str, author: Author) -> Rule:
@@ -269,7 +286,7 @@ def _check_templates(draft: RuleDraft, errors: dict[str, str]) -> None:
 def _field_faults(draft: RuleDraft, compiled: Mapping[str, str]) -> dict[str, str]:
     """What the fields refuse by themselves; what is left are constraints, and those the database enforces."""
     try:
-        Rule(**{**asdict(draft), **compiled}).clean_fields(exclude=["tenant", "group"])
+        Rule(**_columns(draft, compiled)).clean_fields(exclude=["tenant", "group", "datasource"])
     except ValidationError as error:
         return {name: " ".join(reasons) for name, reasons in error.message_dict.items()}
     return {}

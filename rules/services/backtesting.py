@@ -11,17 +11,22 @@ from uuid import UUID, uuid4
 import numpy as np
 
 from alertsite.core.errors import InvalidParameter
+from alertsite.core.labels import LabelSet
 from alertsite.tenancy.models import Quota
 from rules.evaluation.plots import Line, Plot, threshold_of
 from rules.evaluation.program import RuleSpec
-from rules.evaluation.replay import Replay, replay
+from rules.evaluation.remote import Answer, Question
+from rules.evaluation.replay import Helpers, Replay, replay
 from rules.evaluation.scoring import Difference, Score, Span, difference, episodes, score
 from rules.language.engine import EvaluationLimits, evaluate_range
+from rules.language.format import format_expr
 from rules.language.frames import QueryRange
 from rules.language.plan import plan, plan_expr
+from rules.language.syntax import Expr
 from rules.models import Rule, RuleGroup
 from rules.series.protocols import SeriesReader
 from rules.services.authoring import RuleDraft, check_draft
+from rules.services.datasources import ranged_queries
 from rules.services.programs import spec_of
 from rules.services.querying import TenantQueries
 from rules.services.templating import rule_templates
@@ -93,6 +98,7 @@ class _Trying:
             out_of_time=lambda: time.monotonic() > deadline,
         )
         self._queries = TenantQueries(tenant_id, now_ms)
+        self._remote = ranged_queries(tenant_id, self._ticks, self._limits)
 
     def run(self) -> Backtest:
         trial = self._trial
@@ -111,14 +117,16 @@ class _Trying:
 
     def _verdict(self, spec: RuleSpec) -> Verdict:
         specs = [*self._inputs(spec), spec]
-        done = replay(specs, self._reader(specs), self._ticks, self._limits, rule_templates)
+        done = replay(
+            specs, self._reader(specs), self._ticks, self._limits, Helpers(rule_templates, self._remote)
+        )
         alone = _of_rule(done, len(specs) - 1)
         incidents = self._trial.incidents
         return Verdict(alone, score(episodes(alone.intervals), incidents) if incidents else None)
 
     def _inputs(self, spec: RuleSpec) -> list[RuleSpec]:
         """Recording rules of the group that the rule reads, and those that they read, in order."""
-        if self._group is None:
+        if self._group is None or spec.datasource:
             return []
         rules = self._group.rules.filter(kind=Rule.Kind.RECORDING, state=Rule.State.ACTIVE)
         wanted, kept = set(plan(spec.expr).metric_names), list[RuleSpec]()
@@ -129,7 +137,8 @@ class _Trying:
         return kept
 
     def _reader(self, specs: Sequence[RuleSpec]) -> SeriesReader:
-        windows = [window for spec in specs for window in plan(spec.expr).windows]
+        local = [spec for spec in specs if not spec.datasource]
+        windows = [window for spec in local for window in plan(spec.expr).windows]
         if any(window.pinned for window in windows):
             return self._queries.reader_since(0)
         reach_ms = max((window.reach_ms for window in windows), default=0)
@@ -141,9 +150,14 @@ class _Trying:
         expr, threshold = threshold_of(spec.expr)
         ticks = self._ticks
         step_ms = ticks.step * -(-len(ticks) // MAX_POINTS)
-        query = QueryRange(ticks[0], ticks[-1], step_ms)
+        shown = range(ticks[0], ticks[-1] + 1, step_ms)
+        lines = self._remote_lines(spec, expr, shown) if spec.datasource else self._lines(spec, expr, shown)
+        return Plot(np.array(shown), lines, threshold, episodes(done.intervals))
+
+    def _lines(self, spec: RuleSpec, expr: Expr, shown: range) -> list[Line]:
+        query = QueryRange(shown[0], shown[-1], shown.step)
         found = evaluate_range(plan_expr(expr), self._reader([spec]), query, self._limits)
-        lines = [
+        return [
             Line(
                 labels,
                 [finite(v) if p else None for v, p in zip(values.tolist(), present.tolist(), strict=True)],
@@ -152,7 +166,19 @@ class _Trying:
                 found.labels[:MAX_LINES], found.values, found.present, strict=False
             )
         ]
-        return Plot(np.asarray(found.times_ms), lines, threshold, episodes(done.intervals))
+
+    def _remote_lines(self, spec: RuleSpec, expr: Expr, shown: range) -> list[Line]:
+        """As `_lines`, from the datasource; what it does not answer is not drawn."""
+        questions = [Question(spec.datasource, format_expr(expr), at_ms) for at_ms in shown]
+        columns: dict[LabelSet, dict[int, float]] = {}
+        for question, answer in zip(questions, self._remote.over(shown).ask(questions), strict=True):
+            if isinstance(answer, Answer):
+                for labels, value in zip(answer.label_sets, answer.values.tolist(), strict=True):
+                    columns.setdefault(labels, {})[question.at_ms] = value
+        return [
+            Line(labels, [finite(found[at_ms]) if at_ms in found else None for at_ms in shown])
+            for labels, found in list(columns.items())[:MAX_LINES]
+        ]
 
 
 def _ticks(trial: Trial, group: RuleGroup | None) -> range:
@@ -189,5 +215,9 @@ def _draft_spec(draft: RuleDraft, group: RuleGroup | None) -> RuleSpec:
 
 
 def _spec(values: dict[str, object], group: RuleGroup | None) -> RuleSpec:
-    offset_s, limit = (group.query_offset_s, group.alert_limit) if group else (0, 0)
-    return spec_of(values | {"query_offset_s": offset_s, "group__alert_limit": limit}, group="backtest")
+    of_group = {
+        "query_offset_s": group.query_offset_s if group else 0,
+        "group__alert_limit": group.alert_limit if group else 0,
+        "group__datasource_id": group.datasource_id if group else None,
+    }
+    return spec_of(values | of_group, group="backtest")

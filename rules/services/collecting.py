@@ -11,9 +11,10 @@ from django.conf import settings
 from alertsite.core.clock import Clock
 from alertsite.tenancy.models import Tenant
 from alertsite.tenancy.scope import platform_scope, tenant_scope
+from rules.series.collectors.described import described_readings
 from rules.series.collectors.host import HostCollector
 from rules.series.protocols import WriteReceipt
-from rules.services.stores import hot_store
+from rules.services.stores import hot_store, metric_metadata
 
 
 @cache
@@ -36,5 +37,8 @@ def collect_host(clock: Clock) -> WriteReceipt:
 def collect_host_for(tenant_id: UUID, clock: Clock) -> WriteReceipt:
     """Read this machine and store the samples for one tenant."""
     now_ms = clock.now_ms()
+    batch = host_collector().collect(now_ms)
     with tenant_scope(tenant_id):
-        return hot_store(tenant_id).append(host_collector().collect(now_ms), now_ms=now_ms)
+        receipt = hot_store(tenant_id).append(batch, now_ms=now_ms)
+        metric_metadata(tenant_id).note(described_readings(batch.label_sets), now_ms=now_ms)
+        return receipt

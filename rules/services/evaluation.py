@@ -22,13 +22,16 @@ from alertsite.core.clock import Clock, from_datetime, to_datetime
 from alertsite.core.errors import PlatformError
 from alertsite.tenancy.models import Quota
 from alertsite.tenancy.scope import tenant_scope
+from rules.datasources.live import Allowance
 from rules.evaluation.outcomes import CAUGHT_UP, Outcome
 from rules.evaluation.publishing import SeriesPublisher
+from rules.evaluation.remote import NobodyAnswers, RemoteQueries
 from rules.evaluation.tick import Surroundings, Tick, run_tick
 from rules.evaluation.ticks import DueTicks, Timetable, due_ticks
 from rules.language.engine import EvaluationLimits
 from rules.models import LedgerEntry, Shard
 from rules.services import transitions, waking
+from rules.services.datasources import live_queries, new_allowance
 from rules.services.health import note_health
 from rules.services.programs import LoadedShard, load_shard
 from rules.services.stores import hot_store
@@ -68,10 +71,11 @@ class PassSummary:
 def evaluate_claims(claims: Sequence[Claim], clock: Clock) -> PassSummary:
     """Evaluate every due tick of every claimed shard. A shard that fails stays due and stops no other."""
     summary = PassSummary()
+    allowance = new_allowance()
     for claim in claims:
         try:
             with tenant_scope(claim.tenant_id):
-                _evaluate_shard(claim, clock, summary)
+                _evaluate_shard(claim, Means(clock, allowance), summary)
         except LeaseLost:
             log.info("shard.lease_lost", shard=str(claim.shard_id))
         except (PlatformError, OperationalError, redis.RedisError) as error:
@@ -80,9 +84,17 @@ def evaluate_claims(claims: Sequence[Claim], clock: Clock) -> PassSummary:
     return summary
 
 
-def _evaluate_shard(claim: Claim, clock: Clock, summary: PassSummary) -> None:
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a pass works with: the clock, and how long it may wait for datasources."""
+
+    clock: Clock
+    allowance: Allowance
+
+
+def _evaluate_shard(claim: Claim, means: Means, summary: PassSummary) -> None:
     """Evaluate what is due."""
-    _with_rules_as_committed(claim, lambda: _run_due(claim, clock, summary))
+    _with_rules_as_committed(claim, lambda: _run_due(claim, means, summary))
 
 
 def _with_rules_as_committed(claim: Claim, run: Callable[[], None]) -> None:
@@ -94,7 +106,8 @@ def _with_rules_as_committed(claim: Claim, run: Callable[[], None]) -> None:
             log.info("shard.changed", shard=str(claim.shard_id))
 
 
-def _run_due(claim: Claim, clock: Clock, summary: PassSummary) -> None:
+def _run_due(claim: Claim, means: Means, summary: PassSummary) -> None:
+    clock = means.clock
     shard = _claimed_shard(claim)
     loaded = load_shard(shard)
     quota = Quota.objects.get(pk=claim.tenant_id)
@@ -109,7 +122,7 @@ def _run_due(claim: Claim, clock: Clock, summary: PassSummary) -> None:
     if not due.evaluate:
         advance_shard(shard, shard.next_due_at, clock, release=True)
         return
-    work = ShardPass(shard, loaded, quota, clock)
+    work = ShardPass(shard, loaded, quota, means)
     for at_ms in due.evaluate:
         following = Step(at_ms, at_ms + due.evaluate.step, release=at_ms == due.evaluate[-1])
         work.run(following, summary)
@@ -122,10 +135,10 @@ def _claimed_shard(claim: Claim) -> Shard:
     return shard
 
 
-def _run_now(claim: Claim, clock: Clock, summary: PassSummary) -> None:
+def _run_now(claim: Claim, means: Means, summary: PassSummary) -> None:
     shard = _claimed_shard(claim)
-    work = ShardPass(shard, load_shard(shard), Quota.objects.get(pk=claim.tenant_id), clock)
-    work.run(Step(clock.now_ms(), from_datetime(shard.next_due_at), release=True), summary)
+    work = ShardPass(shard, load_shard(shard), Quota.objects.get(pk=claim.tenant_id), means)
+    work.run(Step(means.clock.now_ms(), from_datetime(shard.next_due_at), release=True), summary)
 
 
 def evaluate_tenant_now(tenant_id: UUID, clock: Clock) -> PassSummary:
@@ -138,9 +151,10 @@ def evaluate_tenant_now(tenant_id: UUID, clock: Clock) -> PassSummary:
     summary = evaluate_claims(
         waking.claim_due_shards(now=to_datetime(clock.now_ms()), tenant_id=tenant_id), clock
     )
+    means = Means(clock, new_allowance())
     for claim in waking.claim_tenant(tenant_id, now=to_datetime(clock.now_ms())):
         with tenant_scope(tenant_id):
-            _with_rules_as_committed(claim, partial(_run_now, claim, clock, summary))
+            _with_rules_as_committed(claim, partial(_run_now, claim, means, summary))
     return summary
 
 
@@ -204,7 +218,7 @@ class ShardPass:
     shard: Shard
     loaded: LoadedShard
     quota: Quota
-    clock: Clock
+    means: Means
     active: transitions.ActiveRows = field(init=False)
 
     def __post_init__(self) -> None:
@@ -217,7 +231,7 @@ class ShardPass:
            tick is evaluated again and writes the same samples at the same times.
         2. In one transaction: check the token, write transitions, alerts, outbox rows and the ledger row.
         """
-        started_ms = self.clock.now_ms()
+        started_ms = self.means.clock.now_ms()
         store = hot_store(self.shard.tenant_id)
         publisher = SeriesPublisher(store, self.loaded.program, self.loaded.recorded, now_ms=started_ms)
         limits = EvaluationLimits(max_samples=self.quota.max_samples_per_query)
@@ -226,9 +240,16 @@ class ShardPass:
             limits=limits,
             expander=rule_templates(store, limits, step.at_ms),
             publish=publisher.publish,
+            remote=self._remote(),
         )
         tick = run_tick(self.loaded.program, self.active.alerts, self.active.labels, around, step.at_ms)
         self._commit(tick, step, started_ms, summary)
+
+    def _remote(self) -> RemoteQueries:
+        """Who answers the rules that are answered elsewhere; most shards have none."""
+        if not len(self.loaded.program.remote):
+            return NobodyAnswers()
+        return live_queries(self.shard.tenant_id, self.means.allowance)
 
     def _commit(self, tick: Tick, step: Step, started_ms: int, summary: PassSummary) -> None:
         shard, interval_ms = self.shard, self.shard.interval_s * 1000
@@ -237,7 +258,7 @@ class ShardPass:
             tick.outcomes |= CAUGHT_UP
         lateness_ms = max(0, started_ms - tick.at_ms)
         with transaction.atomic():
-            advance_shard(shard, to_datetime(step.next_due_ms), self.clock, release=step.release)
+            advance_shard(shard, to_datetime(step.next_due_ms), self.means.clock, release=step.release)
             stored = transitions.store(shard, self.loaded, self.active, tick, lateness_ms=lateness_ms)
             note_health(shard, self.loaded, tick)
             LedgerEntry.objects.create(
@@ -245,7 +266,7 @@ class ShardPass:
                 shard=shard,
                 due_at=to_datetime(tick.at_ms),
                 started_at=to_datetime(started_ms),
-                finished_at=to_datetime(self.clock.now_ms()),
+                finished_at=to_datetime(self.means.clock.now_ms()),
                 data_as_of=to_datetime(tick.at_ms),
                 layout_id=self.loaded.layout_id,
                 fencing_token=shard.fencing_token,

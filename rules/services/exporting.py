@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from rules.language.export import export_groups
 from rules.language.rulefile import FileGroup, FileRule
 from rules.models import Rule, RuleGroup
@@ -33,7 +35,13 @@ def export_rules(tenant_id: UUID, form: str) -> str:
 
 def rule_groups(tenant_id: UUID) -> list[FileGroup]:
     """The tenant's groups in the terms of rule files."""
-    groups = RuleGroup.objects.for_tenant(tenant_id).prefetch_related("rules").order_by("name")
+    groups = RuleGroup.objects.for_tenant(tenant_id)
+    return file_groups(groups)
+
+
+def file_groups(groups: QuerySet[RuleGroup]) -> list[FileGroup]:
+    """These groups in the terms of rule files, by name."""
+    rows = groups.select_related("datasource").prefetch_related("rules__datasource").order_by("name")
     return [
         FileGroup(
             line=0,
@@ -42,8 +50,9 @@ def rule_groups(tenant_id: UUID) -> list[FileGroup]:
             interval_ms=group.interval_s * 1000,
             query_offset_ms=group.query_offset_s * 1000,
             limit=group.alert_limit,
+            datasource=group.datasource.name if group.datasource else "",
         )
-        for group in groups
+        for group in rows
     ]
 
 
@@ -52,6 +61,8 @@ def _file_rule(rule: Rule) -> FileRule:
     own = {name: getattr(rule, name) for name in _OWN}
     if rule.condition is None:
         del own["condition"]
+    if rule.datasource is not None:
+        own["datasource"] = rule.datasource.name
     return FileRule(
         line=0,
         alert=rule.name if alerting else "",

@@ -7,7 +7,7 @@ alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import PurePath
@@ -20,7 +20,7 @@ from django.db import transaction
 from alertsite.core.durations import format_duration_ms
 from alertsite.core.errors import PlatformError
 from rules.language.rulefile import FileGroup, FileRule, InvalidRuleFile, parse_rule_file
-from rules.models import Rule, RuleGroup
+from rules.models import Datasource, Rule, RuleGroup
 from rules.services.authoring import Author, InvalidRule, RuleDraft, check_draft, replace_rules, save_group
 
 DEFAULT_INTERVAL_S: Final = 60
@@ -150,12 +150,14 @@ class _Import:
         group.interval_s = max(1, found.interval_ms // 1000) if found.interval_ms else DEFAULT_INTERVAL_S
         group.query_offset_s = found.query_offset_ms // 1000
         group.alert_limit = found.limit
+        sources = self._sources()
+        group.datasource = _named_source(found.datasource, sources) if found.datasource else None
         save_group(group, self.author)
         drafts: list[RuleDraft] = []
         entries: list[ImportedRule] = []
         for position, rule in enumerate(found.rules):
-            draft = draft_from_file(rule, found, position)
             try:
+                draft = self._draft(rule, found, position, sources)
                 check_draft(draft)
             except InvalidRule as error:
                 entries.append(self._entry(found, rule, Outcome.REFUSED, _reasons(error)))
@@ -166,10 +168,26 @@ class _Import:
         replace_rules(group, drafts, self.author)
         return entries
 
+    def _sources(self) -> dict[str, Datasource]:
+        return {one.name: one for one in Datasource.objects.for_tenant(self.tenant_id)}
+
+    def _draft(
+        self, rule: FileRule, group: FileGroup, position: int, sources: Mapping[str, Datasource]
+    ) -> RuleDraft:
+        draft = draft_from_file(rule, group, position)
+        name = rule.own.get("datasource")
+        return draft if not name else replace(draft, datasource_id=str(_named_source(name, sources).pk))
+
     def _entry(
         self, group: FileGroup, rule: FileRule, outcome: Outcome, notes: Sequence[str]
     ) -> ImportedRule:
         return ImportedRule(self.file, rule.line, group.name, rule.name, outcome, tuple(notes))
+
+
+def _named_source(name: str, sources: Mapping[str, Datasource]) -> Datasource:
+    if name not in sources:
+        raise InvalidRule({"datasource": f"the tenant has no datasource {name!r}"})
+    return sources[name]
 
 
 def _reasons(error: PlatformError | ValidationError) -> list[str]:
@@ -185,10 +203,11 @@ def draft_from_file(rule: FileRule, group: FileGroup, position: int) -> RuleDraf
     labels = {**group.labels, **rule.labels}
     category = labels.get("category", "")
     assumed = {
-        "severity": _SEVERITIES.get(labels.get("severity", ""), Rule.Severity.MEDIUM),
+        "severity": _severity(labels.get("severity")),
         "category": category if len(category) <= MAX_CATEGORY else "",
     }
     own: dict[str, Any] = {**assumed, **rule.own}
+    own.pop("datasource", None)  # a name, which the tenant's datasources resolve
     return RuleDraft(
         name=rule.name,
         kind=Rule.Kind.ALERTING if rule.alert else Rule.Kind.RECORDING,
@@ -200,6 +219,11 @@ def draft_from_file(rule: FileRule, group: FileGroup, position: int) -> RuleDraf
         position=position,
         **_compiled_elsewhere(own),
     )
+
+
+def _severity(label: str | None) -> str:
+    """What a severity label counts as; a rule without one has no severity, so that its alerts have none."""
+    return "" if not label else _SEVERITIES.get(label, Rule.Severity.MEDIUM)
 
 
 def _compiled_elsewhere(own: dict[str, Any]) -> dict[str, Any]:
@@ -229,9 +253,7 @@ def _rule_changes(rule: FileRule, group: FileGroup, draft: RuleDraft) -> Iterato
     if rule.own:
         return
     label = draft.labels.get("severity")
-    if rule.alert and label is None:
-        yield f"alerts carry severity={draft.severity}, since the rule names none"
-    elif label is not None and label != draft.severity:
+    if label and label != draft.severity:
         yield f"severity {label!r} counts as {draft.severity}; the label stays"
     if len(draft.labels.get("category", "")) > MAX_CATEGORY:
         yield f"category is longer than {MAX_CATEGORY} characters and stays a label alone"

@@ -12,7 +12,7 @@ from alertsite.core.errors import PlatformError
 from alertsite.tenancy.models import Quota
 from rules.language.lint import Cost, Linted, Warned, cost_of, lint
 from rules.language.plan import plan
-from rules.models import Rule
+from rules.models import Rule, RuleGroup
 from rules.services.authoring import RuleDraft, check_draft
 from rules.services.stores import hot_store
 
@@ -27,8 +27,8 @@ class Advice:
     cost: Cost
 
 
-def advise(tenant_id: UUID, draft: RuleDraft) -> Advice:
-    """Lint a draft and estimate what a tick of it reads.
+def advise(tenant_id: UUID, draft: RuleDraft, group: RuleGroup | None = None) -> Advice:
+    """Lint a draft, which stands in `group`, and estimate what a tick of it reads.
 
     Raises
     ------
@@ -43,17 +43,17 @@ def advise(tenant_id: UUID, draft: RuleDraft) -> Advice:
         hold_for_ms=draft.hold_for_s * 1000,
         labels=draft.labels,
         written=frozenset(recording.values_list("name", flat=True)),
+        remote=bool(draft.datasource_id or (group and group.datasource_id)),
     )
     reader = hot_store(tenant_id)
     budget = Quota.objects.get(pk=tenant_id).max_samples_per_query
-    return Advice(
-        lint(rule, reader, budget_samples=budget), cost_of(plan(expr), reader, budget_samples=budget)
-    )
+    cost = Cost(0, 0, 0.0) if rule.remote else cost_of(plan(expr), reader, budget_samples=budget)
+    return Advice(lint(rule, reader, budget_samples=budget), cost)
 
 
-def warnings_after_save(tenant_id: UUID, draft: RuleDraft) -> list[Warned]:
+def warnings_after_save(tenant_id: UUID, draft: RuleDraft, group: RuleGroup) -> list[Warned]:
     """What lint says of a rule that is saved already: a store that does not answer fails no save."""
     try:
-        return advise(tenant_id, draft).warnings
+        return advise(tenant_id, draft, group).warnings
     except (PlatformError, redis.RedisError):
         return [UNAVAILABLE]

@@ -36,6 +36,8 @@ _COLUMNS = (
     "annotations",
     "no_data_policy",
     "error_policy",
+    "datasource_id",
+    "group__datasource_id",
 )
 
 
@@ -112,7 +114,8 @@ def spec_of(row: dict[str, object], *, group: str) -> RuleSpec:
     labels = dict(row["labels"])  # type: ignore[call-overload]
     alerting = row["kind"] == Rule.Kind.ALERTING
     if alerting:
-        labels.setdefault("severity", row["severity"])
+        if row["severity"]:
+            labels.setdefault("severity", row["severity"])
         if row["category"]:
             labels.setdefault("category", row["category"])
     return RuleSpec(
@@ -131,4 +134,5 @@ def spec_of(row: dict[str, object], *, group: str) -> RuleSpec:
         annotations=tuple(dict(row["annotations"]).items()),  # type: ignore[call-overload]
         no_data_policy=str(row["no_data_policy"]),
         error_policy=str(row["error_policy"]),
+        datasource=str(row["datasource_id"] or row["group__datasource_id"] or ""),
     )

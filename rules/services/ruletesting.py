@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 from alertsite.core.errors import PlatformError
 from rules.evaluation.ruletestfile import parse_test_file
-from rules.evaluation.ruletests import run_tests
+from rules.evaluation.ruletests import TestWorld, run_tests
 from rules.language.engine import EvaluationLimits
 from rules.language.rulefile import FileGroup, parse_rule_file
 from rules.notify.templates import TemplateExpander
 from rules.services.exporting import rule_groups
+from rules.services.templating import template_query
 
 TIMEOUT_S: Final = 60.0
 
@@ -56,5 +57,10 @@ def _failures(tests: str, groups: Sequence[FileGroup]) -> list[str]:
     return run_tests(parse_test_file(tests), groups, _expander, limits)
 
 
-def _expander(external_labels: Mapping[str, str], external_url: str) -> TemplateExpander:
-    return TemplateExpander(external_labels=external_labels, external_url=external_url)
+def _expander(world: TestWorld) -> TemplateExpander:
+    return TemplateExpander(
+        external_labels=world.external_labels,
+        external_url=world.external_url,
+        query=template_query(world.reader, world.limits, world.at_ms),
+        now_ms=world.at_ms,
+    )

@@ -15,6 +15,7 @@ from django.conf import settings
 
 from alertsite.tenancy.models import Quota
 from rules.series.backends.deltas import RedisDeltas
+from rules.series.backends.metadata import RedisMetadata
 from rules.series.backends.redis_hot import RedisSeries
 from rules.series.limits import SeriesLimits
 
@@ -27,6 +28,7 @@ QUOTA_KEPT_S: Final = 5
 @dataclass(frozen=True, slots=True)
 class _Open:
     store: RedisSeries
+    metadata: RedisMetadata
     limits: SeriesLimits
     hot_ms: int
     until_s: float
@@ -52,6 +54,11 @@ def delta_totals(tenant_id: UUID) -> RedisDeltas:
     return RedisDeltas(redis_client(), str(tenant_id), _opened(tenant_id).limits.max_series)
 
 
+def metric_metadata(tenant_id: UUID) -> RedisMetadata:
+    """Types, help texts and units of the tenant's metrics."""
+    return _opened(tenant_id).metadata
+
+
 def hot_span_ms(tenant_id: UUID) -> int:
     """How far back the tenant's hot store reaches."""
     return _opened(tenant_id).hot_ms
@@ -69,10 +76,11 @@ def _opened(tenant_id: UUID) -> _Open:
     with _lock:
         known = _open.pop(tenant_id, None)
         if known is not None and (known.limits, known.hot_ms) == (limits, hot_ms):
-            store = known.store
+            store, metadata = known.store, known.metadata
         else:
             store = RedisSeries(redis_client(), str(tenant_id), limits, hot_ms=hot_ms)
-        fresh = _open[tenant_id] = _Open(store, limits, hot_ms, now_s + QUOTA_KEPT_S)
+            metadata = RedisMetadata(redis_client(), str(tenant_id))
+        fresh = _open[tenant_id] = _Open(store, metadata, limits, hot_ms, now_s + QUOTA_KEPT_S)
         if len(_open) > MAX_OPEN_STORES:
             _open.popitem(last=False)
         return fresh

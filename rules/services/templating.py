@@ -8,12 +8,18 @@ from alertsite.core.labels import LabelSet
 from rules.language.engine import EvaluationLimits, evaluate_instant
 from rules.language.errors import EvaluationError
 from rules.language.plan import plan
-from rules.notify.templates import Sample, TemplateExpander
+from rules.notify.templates import Query, Sample, TemplateExpander
 from rules.series.protocols import SeriesReader
 
 
 def rule_templates(reader: SeriesReader, limits: EvaluationLimits, at_ms: int) -> TemplateExpander:
     """An expander for one tick. Its `query` sees what the tick's rules see."""
+    query = template_query(reader, limits, at_ms)
+    return TemplateExpander(external_url=settings.PUBLIC_URL, query=query, now_ms=at_ms)
+
+
+def template_query(reader: SeriesReader, limits: EvaluationLimits, at_ms: int) -> Query:
+    """The `query` of templates: an expression's value at one time, a sample each series."""
 
     def query(text: str) -> list[Sample]:
         result = evaluate_instant(plan(text), reader, at_ms, limits)
@@ -26,7 +32,7 @@ def rule_templates(reader: SeriesReader, limits: EvaluationLimits, at_ms: int) -
             for labels, value in zip(result.labels, result.values.tolist(), strict=True)
         ]
 
-    return TemplateExpander(external_url=settings.PUBLIC_URL, query=query, now_ms=at_ms)
+    return query
 
 
 def _sample(labels: LabelSet, value: float) -> Sample:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from rules.evaluation.replay import replay
+from rules.evaluation.replay import Helpers, replay
 from rules.evaluation.ruletests import specs_of
 from rules.language.engine import EvaluationLimits
 from rules.language.rulefile import parse_rule_file
@@ -27,7 +27,9 @@ def test_every_real_rule_evaluates_without_error_on_empty_data():
         specs += [replace(spec, group=f"{number}") for spec in specs_of(groups, ())]
     specs = [replace(spec, id=UUID(int=number)) for number, spec in enumerate(specs)]
 
-    done = replay(specs, MemorySeries(), range(60_000, 240_000, 60_000), EvaluationLimits(), _templates)
+    done = replay(
+        specs, MemorySeries(), range(60_000, 240_000, 60_000), EvaluationLimits(), Helpers(_templates)
+    )
 
     assert len(specs) >= 300
     assert done.errors == {}

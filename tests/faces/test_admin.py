@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+
+import numpy as np
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from alertsite.core.clock import SystemClock
+from alertsite.core.labels import label_set
 from rules.models import Rule, RuleVersion
-from tests.factories.rows import make_group, make_receiver, make_rule, make_user
+from rules.series.protocols import SampleBatch
+from rules.services.stores import hot_store
+from tests.factories.rows import make_group, make_receiver, make_rule, make_tenant, make_user
 
 RULE = {
     "name": "Busy",
@@ -103,3 +111,74 @@ def test_action_tells_what_rules_would_have_done(operator_pages, acme):
     assert "Good: 0 transitions, 0 notifications, 0 alert minutes in 2" in page.content.decode()
     good.refresh_from_db()
     assert good.version == 1
+
+
+def test_rule_files_are_imported_with_a_report_for_each_rule(operator_pages, acme):
+    page = reverse("admin:rules_rulegroup_import_page")
+    assert operator_pages.get(page).status_code == 200
+    text = (
+        b"groups:\n- name: g\n  rules:\n  - {alert: Good, expr: up == 0}\n  - {alert: Bad, expr: 'sum(('}\n"
+    )
+    parts = [SimpleUploadedFile("a.yml", text), SimpleUploadedFile("b.yml", b"groups: 1")]
+
+    answer = operator_pages.post(page, {"tenant": str(acme.pk), "rule_files": parts}).content.decode()
+
+    assert list(Rule.objects.for_tenant(acme).values_list("name", flat=True)) == ["Good"]
+    assert "1 in the tenant now, 2 refused" in answer
+    assert "expr: 1:6: parse error" in answer
+    assert "outcome-taken" in answer
+    refused = operator_pages.post(
+        page, {"tenant": str(acme.pk), "rule_files": [SimpleUploadedFile("c", b"\xff")]}
+    )
+    assert "is not UTF-8" in refused.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("form", "begins"),
+    [("prometheus", "groups:"), ("json", "{"), ("csv", "group,"), ("terraform", "resource")],
+)
+def test_selected_groups_are_exported(operator_pages, acme, form, begins):
+    groups = [make_group(acme, name) for name in ("one", "two", "left")]
+    for group in groups:
+        make_rule(group, name=f"Of{group.name}")
+    values = {"action": f"export_{form}", "_selected_action": [str(one.pk) for one in groups[:2]]}
+
+    answer = operator_pages.post(reverse("admin:rules_rulegroup_changelist"), values)
+
+    assert answer["Content-Disposition"].startswith('attachment; filename="rules-acme.')
+    text = answer.content.decode()
+    assert text.startswith(begins)
+    assert ("Ofone" in text, "Oftwo" in text, "Ofleft" in text) == (True, True, False)
+
+
+def test_groups_of_several_tenants_are_not_exported_into_one_file(operator_pages, acme):
+    groups = [make_group(acme), make_group(make_tenant("other"))]
+    values = {"action": "export_json", "_selected_action": [str(one.pk) for one in groups]}
+
+    page = operator_pages.post(reverse("admin:rules_rulegroup_changelist"), values, follow=True)
+
+    assert "the groups are of several tenants: acme, other" in page.content.decode()
+
+
+def test_back_test_page_draws_what_the_rule_would_have_done(operator_pages, acme):
+    now_ms = SystemClock().now_ms()
+    times = np.arange(now_ms - 1_800_000, now_ms, 60_000)
+    values = np.where(np.arange(len(times)) < 15, 0.0, 9.0)
+    sets = [label_set({"__name__": "load", "host": "<b>"})]
+    hot_store(acme.pk).append(SampleBatch(sets, np.zeros(len(times), int), times, values), now_ms=now_ms)
+    rule = make_rule(make_group(acme, interval_s=60), name="Busy", expr="load > 5")
+    page = reverse("admin:rules_rule_backtest_page", args=[rule.pk])
+
+    shown = operator_pages.get(page, {"hours": "1"}).content.decode()
+
+    assert "1 transitions, 1 notifications" in shown
+    assert "inactive → firing" in shown
+    assert "host=&quot;&lt;b&gt;&quot;" in shown
+    svg = b64decode(shown.split("data:image/svg+xml;base64,")[1].split('"')[0])
+    assert svg.startswith(b"<svg")
+    assert "at least 1s" not in shown
+    assert "Ensure this value" in operator_pages.get(page, {"hours": "0"}).content.decode()
+    assert (
+        "from start to end at this step"
+        in operator_pages.get(page, {"hours": "744", "step_s": "1"}).content.decode()
+    )

@@ -98,8 +98,6 @@ def test_command_tells_and_draws(acme, history, tmp_path):
     )  # fmt: skip
 
     lines = out.getvalue().splitlines()
-    assert lines[0].startswith(
-        '2026-03-01T12:05:00Z {alertname="Busy", host="a", severity="medium"} inactive'
-    )
+    assert lines[0].startswith('2026-03-01T12:05:00Z {alertname="Busy", host="a"} inactive')
     assert lines[-1].startswith("Busy: 77 ticks, 2 transitions, 2 notifications, 5 alert minutes")
     assert (tmp_path / "Busy.svg").read_text().startswith("<svg")

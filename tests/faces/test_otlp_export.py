@@ -93,3 +93,14 @@ def test_reader_may_not_write(client, acme):
     answer = client.post(URL, b"", content_type=PROTOBUF, HTTP_AUTHORIZATION=f"Bearer {key}")
 
     assert answer.status_code == 403
+
+
+def test_metrics_are_described_under_their_stored_names(client, key):
+    sent = export(7)
+    metric = sent["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0]
+    metric |= {"description": "What was made.", "unit": "By"}
+    client.post(URL, json.dumps(sent), content_type=JSON, **key)
+
+    found = client.get("/prometheus/api/v1/metadata", **key).json()["data"]
+
+    assert found == {"made_bytes_total": [{"type": "counter", "help": "What was made.", "unit": "bytes"}]}

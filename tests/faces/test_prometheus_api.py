@@ -10,8 +10,9 @@ import pytest
 from alertsite.core.clock import SystemClock
 from alertsite.core.labels import label_set
 from rules.api.prometheus_json import format_sample
+from rules.series.metadata import Description
 from rules.series.protocols import SampleBatch
-from rules.services.stores import hot_store
+from rules.services.stores import hot_store, metric_metadata
 from tests.factories.rows import make_group, make_rule
 
 API = "/prometheus/api/v1/"
@@ -137,3 +138,31 @@ def test_errors_have_prometheus_types(alice, at_ms, path, parameters, status, ki
 )
 def test_values_read_as_go_prints_them(value, text):
     assert format_sample(value) == text
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        pytest.param({}, ["a_total", "b"], id="all"),
+        pytest.param({"limit": "1"}, ["a_total"], id="some"),
+        pytest.param({"limit": "0"}, [], id="none"),
+        pytest.param({"limit": "-1", "limit_per_metric": "1"}, ["a_total", "b"], id="no bound"),
+        pytest.param({"metric": "b"}, ["b"], id="one"),
+        pytest.param({"metric": "c"}, [], id="unknown"),
+    ],
+)
+def test_metadata_of_metrics(alice, acme, asked, names):
+    described = [Description("b", "gauge", "B.", "bytes"), Description("a_total", "counter")]
+    metric_metadata(acme.pk).note(described, now_ms=0)
+
+    answer = alice.get(API + "metadata", asked).json()
+
+    assert sorted(answer["data"]) == names
+    if "b" in names:
+        assert answer["data"]["b"] == [{"type": "gauge", "help": "B.", "unit": "bytes"}]
+
+
+def test_metadata_refuses_a_limit_that_is_no_number(alice):
+    answer = alice.get(API + "metadata", {"limit": "many"})
+
+    assert (answer.status_code, answer.json()["errorType"]) == (400, "bad_data")

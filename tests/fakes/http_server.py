@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,6 +37,8 @@ class FakeHTTPServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.arrived: list[Arrived] = []
         self.reply = Reply()
+        self.answer: Callable[[Arrived], Reply] | None = None
+        """Makes the reply where one for all requests is not enough."""
         self.stopping = threading.Event()
         self.scheme = "http"
 
@@ -50,10 +52,14 @@ class FakeHTTPServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: FakeHTTPServer
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.arrived.append(Arrived(self.path, dict(self.headers), body))
-        reply = self.server.reply
+        arrived = Arrived(self.path, dict(self.headers), body)
+        self.server.arrived.append(arrived)
+        reply = self.server.reply if self.server.answer is None else self.server.answer(arrived)
         if reply.silent:
             self.server.stopping.wait()
             return

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alertsite.core.labels import fingerprint
 from rules.evaluation.program import RuleSpec, ShardProgram
 from rules.evaluation.publishing import SeriesPublisher
-from rules.evaluation.replay import replay
+from rules.evaluation.replay import Helpers, replay
 from rules.evaluation.states import ActiveAlerts
 from rules.evaluation.tick import Surroundings, run_tick
 from rules.language.engine import EvaluationLimits
@@ -95,7 +95,7 @@ def ticked_live(specs, store):
 
 
 def replayed(specs, store):
-    done = replay(specs, store, TICKS, LIMITS, templates)
+    done = replay(specs, store, TICKS, LIMITS, Helpers(templates))
     return [(one.at_ms, *told(one.told)) for one in done.transitions]
 
 

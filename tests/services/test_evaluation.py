@@ -392,3 +392,15 @@ def test_alert_whose_template_fails_goes_out_and_says_so(tenant, clock):
     assert told.transition.annotations["summary"].startswith("<error expanding template: ")
     rule.refresh_from_db()
     assert rule.health == "error"
+
+
+def test_without_a_severity_alerts_have_no_such_label(tenant, clock):
+    make_rule(make_group(tenant), severity="", labels={"team": "a"})
+
+    tick(clock, tenant, 0)
+
+    assert AlertInstance.objects.for_tenant(tenant).get().labels == {
+        "alertname": "HostDown",
+        "job": "api",
+        "team": "a",
+    }

@@ -27,6 +27,9 @@ groups:
         labels: {severity: "{{ $labels.job }}"}
         annotations: {summary: "{{ $externalLabels.region }} {{ $value }}"}
       - {alert: Kept, expr: up == 0, keep_firing_for: 3m}
+      - alert: Asked
+        expr: up == 0
+        annotations: {total: '{{ with query "count_over_time(up[1h])" }}{{ . | first | value }}{{ end }}'}
 """
 TESTS = """
 rule_files: [rules.yml]
@@ -58,6 +61,14 @@ CASES = [
         "    alert_rule_test: [{eval_time: 1m, alertname: Chain, exp_alerts: [{exp_labels: {}}]}]",
         [],
         id="groups in the order asked",
+    ),
+    pytest.param(
+        """    alert_rule_test:
+      - eval_time: 4m
+        alertname: Asked
+        exp_alerts: [{exp_labels: {job: api}, exp_annotations: {total: "5"}}]""",
+        [],
+        id="templates that query",
     ),
     pytest.param(DOWN.replace("north 0", "south 0"), ["alertname Down, time 3m"], id="other annotations"),
     pytest.param(DOWN.replace("3m", "2m", 1), ["alertname Down, time 2m"], id="not firing yet"),

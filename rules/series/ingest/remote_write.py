@@ -23,7 +23,9 @@ from rules.series.errors import (
     TooManySeries,
     WrongSnappyLength,
 )
+from rules.series.ingest.write_metadata import read_descriptions
 from rules.series.limits import IngestLimits
+from rules.series.metadata import MAX_METRICS, MetadataStore
 from rules.series.protocols import WriteReceipt
 
 _DEFAULT_LIMITS: Final = IngestLimits()
@@ -44,17 +46,35 @@ class _Decoded(NamedTuple):
 
 
 def ingest_remote_write(
-    body: bytes, store: EncodedWriter, *, now_ms: int, limits: IngestLimits = _DEFAULT_LIMITS
+    body: bytes,
+    store: EncodedWriter,
+    *,
+    now_ms: int,
+    limits: IngestLimits = _DEFAULT_LIMITS,
+    metadata: MetadataStore | None = None,
 ) -> WriteReceipt:
-    """Store the samples of one request body.
+    """Store the samples of one request body, and the descriptions of metrics that it has.
 
     Raises
     ------
     IngestError
         If the body is refused whole; nothing of it was stored.
     """
-    batch, histograms = decode_write_request(decompress(body, limits), limits)
-    return store.append_encoded(batch, now_ms=now_ms).also_refused({"native_histogram": histograms})
+    raw = decompress(body, limits)
+    batch, histograms = decode_write_request(raw, limits)
+    receipt = store.append_encoded(batch, now_ms=now_ms).also_refused({"native_histogram": histograms})
+    if metadata is not None:
+        spans = metadata_spans(raw)
+        if spans:
+            metadata.note(read_descriptions(raw, spans), now_ms=now_ms)
+    return receipt
+
+
+def metadata_spans(raw: bytes) -> list[tuple[int, int]]:
+    """Start and end of each description of a metric in a well-formed request, up to `MAX_METRICS`."""
+    places = np.empty((min(len(raw) // 2, MAX_METRICS), 2), np.int64)
+    count = _find_metadata(np.frombuffer(raw, np.uint8), places)
+    return [(start, end) for start, end in places[:count].tolist()]
 
 
 def decompress(body: bytes, limits: IngestLimits = _DEFAULT_LIMITS) -> bytes:
@@ -212,3 +232,19 @@ def _decode(raw, decoded):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN20
                 return fault
         at = stop
     return _WELL
+
+
+@nb.njit(nb.int64(_RAW, nb.int64[:, ::1]), cache=True)
+def _find_metadata(raw, places):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Note where the `MetricMetadata` fields of a `WriteRequest` lie; how many there are, or fit."""
+    at, count = 0, 0
+    while at < len(raw) and count < len(places):
+        tag, start, stop = _field(raw, at, len(raw))
+        if stop < 0:
+            return count
+        if tag == 0x1A:
+            places[count, 0] = start
+            places[count, 1] = stop
+            count += 1
+        at = stop
+    return count

@@ -7,10 +7,11 @@ from uuid import UUID
 import pytest
 
 from rules.evaluation.program import RuleSpec
-from rules.evaluation.replay import replay
+from rules.evaluation.replay import Helpers, replay
 from rules.language.engine import EvaluationLimits
 from rules.language.errors import QueryTimeout, QueryTooExpensive
 from rules.notify.templates import TemplateExpander
+from rules.services.templating import template_query
 from tests.unit.language.store import store_of
 
 MINUTE = 60_000
@@ -28,7 +29,7 @@ def rule(number: int, **values):
 
 def run(load, *specs, minutes=10, limits=LIMITS):
     ticks = range(0, minutes * MINUTE, MINUTE)
-    return replay(specs, store_of(load), ticks, limits, templates)
+    return replay(specs, store_of(load), ticks, limits, Helpers(templates))
 
 
 def changes(done):
@@ -45,6 +46,20 @@ def test_transitions_intervals_minutes_and_notifications():
     ]
     assert (done.alert_minutes, done.notifications, done.ticks) == (5, 3, 10)
     assert done.samples_read > 10
+
+
+def test_templates_ask_for_series_as_of_their_tick():
+    text = '{{ with query "count_over_time(up[1h])" }}{{ . | first | value }}{{ end }}'
+
+    def asking(reader, limits, at_ms):
+        return TemplateExpander(query=template_query(reader, limits, at_ms), now_ms=at_ms)
+
+    ticks = range(0, 5 * MINUTE, MINUTE)
+    asked = rule(1, annotations=(("total", text),))
+    done = replay([asked], store_of({"up": "1 0 1 0 0"}), ticks, LIMITS, Helpers(asking))
+
+    told = [t.told.annotations["total"] for t in done.transitions if t.told.change.state.value == "firing"]
+    assert told == ["2", "4"]
 
 
 def test_later_rules_and_ticks_read_what_the_replay_recorded_and_fired():
@@ -80,7 +95,7 @@ def test_recording_goes_on_from_what_it_had_written_before():
         rule(2, expr="max_over_time(low[3m]) == 5"),
     ]
 
-    done = replay(specs, history, range(10 * MINUTE, 15 * MINUTE, MINUTE), LIMITS, templates)
+    done = replay(specs, history, range(10 * MINUTE, 15 * MINUTE, MINUTE), LIMITS, Helpers(templates))
 
     assert changes(done) == [(10, "firing"), (12, "resolved")]
 

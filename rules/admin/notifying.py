@@ -1,0 +1,64 @@
+"""Admin of what stands between an alert and people, to be looked at."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from alertsite.web.admin import ReadOnlyAdmin
+from rules.models import (
+    AggregationGroup,
+    AlertAction,
+    Escalation,
+    EscalationPolicy,
+    EscalationStep,
+    Feedback,
+    GroupedAlert,
+    Heartbeat,
+    InboundHook,
+    Incident,
+    IncidentAlert,
+    InhibitionRule,
+    MuteTimeInterval,
+    NotificationSettings,
+    OnCallOverride,
+    OnCallSchedule,
+    Person,
+    Route,
+    Silence,
+    Suppression,
+    Team,
+    ToldAlert,
+)
+
+
+class ShownAdmin(ReadOnlyAdmin):
+    list_display = ["__str__", "tenant"]
+    list_filter = ["tenant"]
+    list_select_related = ["tenant"]
+
+
+for shown in (
+    AggregationGroup,
+    AlertAction,
+    Escalation,
+    EscalationPolicy,
+    EscalationStep,
+    Feedback,
+    GroupedAlert,
+    Heartbeat,
+    InboundHook,
+    Incident,
+    IncidentAlert,
+    InhibitionRule,
+    MuteTimeInterval,
+    NotificationSettings,
+    OnCallOverride,
+    OnCallSchedule,
+    Person,
+    Route,
+    Silence,
+    Suppression,
+    Team,
+    ToldAlert,
+):
+    admin.site.register(shown, ShownAdmin)

@@ -1,0 +1,1 @@
+"""Servers that answer the queries of rules: Prometheus, Mimir, Thanos, VictoriaMetrics."""
