@@ -223,7 +223,7 @@ def _iterate(expansion: _Expansion, near: datetime) -> Iterator[datetime]:
                 return
             if real >= expansion.begin:
                 yield real
-    except (ValueError, IndexError, OverflowError) as error:
+    except (ValueError, IndexError, OverflowError, TypeError) as error:  # dateutil's ways to refuse
         raise InvalidRecurrence(f"rule {expansion.text!r}: {error}") from None
 
 
