@@ -1,9 +1,9 @@
 """Time intervals by which a route is mute or active: hours, weekdays, days, months and years of a time zone.
 
-In: Alertmanager's notation as plain dicts, and times in milliseconds. Out: whether a time lies inside, by the
-wall clock of the zone: the hour that daylight saving skips lies in no interval, the one it repeats twice. And
-the same plain dicts again. Refused, naming the field: unknown fields, malformed or reversed ranges, zones
-nobody knows.
+In: Alertmanager's notation as plain dicts, and times in milliseconds. Out: whether a time lies inside, by
+the wall clock of the zone: the hour that daylight saving skips lies in no interval, the one it repeats
+twice. And the same plain dicts again. Refused, naming the field: unknown fields, malformed or reversed
+ranges, zones nobody knows.
 """
 
 from __future__ import annotations

@@ -71,7 +71,17 @@ Matchers: TypeAlias = tuple[Matcher, ...]
 
 def matches_all(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
     """Whether the label set satisfies every matcher; an empty list is satisfied by all."""
-    return all(matcher.matches(labels) for matcher in matchers)
+    for matcher in matchers:  # noqa: SIM110 (a generator would double the cost of the hottest loop)
+        if not matcher.matches(labels):
+            return False
+    return True
+
+
+def equalities(matchers: Iterable[Matcher]) -> list[tuple[str, str]]:
+    """The (name, value) pairs a label set must hold to satisfy the matchers: a cheap first test."""
+    return [
+        (matcher.name, matcher.value) for matcher in matchers if matcher.op is MatchOp.EQUAL and matcher.value
+    ]
 
 
 def format_matchers(matchers: Iterable[Matcher]) -> str:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from rules.alerts.errors import InvalidRoute
-from rules.alerts.matchers import Matchers, format_matchers
+from rules.alerts.matchers import Matchers, equalities, format_matchers, matches_all
 
 GROUP_WAIT_MS = 30_000
 GROUP_INTERVAL_MS = 5 * 60_000
@@ -71,12 +71,21 @@ class Route:
     escalation: str | None = None
     children: tuple[Route, ...] = ()
 
-    def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether the label set satisfies the route's own matchers."""
-        for matcher in self.matchers:  # noqa: SIM110 (a generator would cost half of a walk)
-            if not matcher.matches(labels):
-                return False
-        return True
+    _guarded: tuple[tuple[Route, str, str], ...] = field(init=False, repr=False, compare=False)
+    """Each child with an equality it demands, so that most are passed over by one look."""
+
+    def __post_init__(self) -> None:
+        guards = ((child, (equalities(child.matchers) or [("", "")])[0]) for child in self.children)
+        object.__setattr__(self, "_guarded", tuple((child, *guard) for child, guard in guards))
+
+    def taking(self, labels: Mapping[str, str]) -> Iterator[Route]:
+        """The children that take the label set: up to the first that does not continue."""
+        for child, name, value in self._guarded:
+            if labels.get(name, "") != value or not matches_all(child.matchers, labels):
+                continue
+            yield child
+            if not child.continues:
+                return
 
 
 class RouteMatch(NamedTuple):
@@ -97,15 +106,11 @@ def match(root: Route, labels: Mapping[str, str]) -> list[RouteMatch]:
 def _descend(parent: Route, labels: Mapping[str, str], found: list[RouteMatch]) -> bool:
     """Collect what the children take; whether there was any."""
     before = len(found)
-    for child in parent.children:
-        if not child.matches(labels):
-            continue
+    for child in parent.taking(labels):
         if not child.children:
             found.append(RouteMatch(child, RouteReason.MATCHED))
         elif not _descend(child, labels, found):
             found.append(RouteMatch(child, RouteReason.NO_CHILD_MATCHED))
-        if not child.continues:
-            break
     return len(found) > before
 
 
@@ -180,8 +185,7 @@ def _resolve(spec: RouteSpec, *, parent: Route | None, path: str, depth: int) ->
         seen[step] += 1
         unique = step if seen[step] == 1 else f"{step}#{seen[step]}"
         children.append(_resolve(child, parent=route, path=f"{path}/{unique}", depth=depth + 1))
-    object.__setattr__(route, "children", tuple(children))
-    return route
+    return replace(route, children=tuple(children))
 
 
 def _grouping(spec: RouteSpec) -> tuple[str, ...] | None:

@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from alertsite.core.labels import MatchOp
-from rules.alerts.matchers import Matchers, matches_all
+from rules.alerts.matchers import Matchers, equalities, matches_all
 from rules.alerts.recurrence import Recurrence
 
 _Key: TypeAlias = tuple[str, str]
@@ -92,7 +91,7 @@ class SilenceIndex:
 
     def __init__(self, silences: Sequence[Silence]) -> None:
         self._silences = silences
-        keys = [_equalities(silence) for silence in silences]
+        keys = [equalities(silence.matchers) for silence in silences]
         counts = Counter(key for of_one in keys for key in of_one)
         self._buckets: dict[_Key, list[int]] = defaultdict(list)
         self._anywhere: list[int] = []
@@ -109,10 +108,10 @@ class SilenceIndex:
         awake = self._awake_positions(at_ms)
         if not awake:
             return None
-        candidates = [*self._anywhere]
+        candidates = self._anywhere
         for pair in labels.items():
-            candidates += self._buckets.get(pair, ())
-        candidates.sort()
+            if pair in self._buckets:
+                candidates = sorted([*candidates, *self._buckets[pair]])
         for position in candidates:
             if position in awake and matches_all(self._silences[position].matchers, labels):
                 return self._silences[position]
@@ -128,7 +127,3 @@ class SilenceIndex:
             )
             self._awake_at_ms = at_ms
         return self._awake
-
-
-def _equalities(silence: Silence) -> list[_Key]:
-    return [(m.name, m.value) for m in silence.matchers if m.op is MatchOp.EQUAL and m.value]
