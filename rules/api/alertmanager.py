@@ -119,8 +119,8 @@ def _texts(item: dict[str, Any], name: str) -> dict[str, str]:
     found = item.get(name) or {}
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise InvalidAlert(f"{name} is an object of texts")
-    if any(len(value) > intake.MAX_TEXT for value in found.values()):
-        raise InvalidAlert(f"{name} has a value of more than {intake.MAX_TEXT} characters")
+    if any(len(value) > intake.MAX_TEXT or "\x00" in value for value in found.values()):
+        raise InvalidAlert(f"{name} has a value with a NUL or of more than {intake.MAX_TEXT} characters")
     return found
 
 

@@ -5,39 +5,26 @@ A web process of its own is started; the sender's work (encoding, compressing) i
 
 from __future__ import annotations
 
-import socket
 import struct
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import cramjam
 import httpx
-import psutil
 
 from alertsite.core.clock import SystemClock
-from alertsite.core.errors import PlatformError
 from alertsite.core.labels import LabelSet
-from alertsite.settings.env import process_variables
 from alertsite.tenancy.services import create_api_key, create_tenant
 from rules.bench.accounting import Meter
+from rules.bench.web import BenchFailed, cpu_s, web
 from rules.bench.workloads import Workload
 from rules.services.stores import redis_client
 
 SERIES: Final = 20_000
 SAMPLES_A_REQUEST: Final = 2000
 WARM_UP_ROUNDS: Final = 3
-START_WITHIN_S: Final = 30.0
-
-
-class BenchFailed(PlatformError):
-    """The bench could not do what it measures."""
-
-    code = "bench.failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +47,14 @@ def measure_ingestion(rounds: int) -> Ingested:
     secret = create_api_key("bench", tenant=tenant).secret
     label_sets = Workload("ingest", SERIES, 1, str).label_sets()
     meter = Meter(redis_client())
-    with _web() as (url, process), httpx.Client(headers={"Authorization": f"Bearer {secret}"}) as client:
+    with web() as (url, process), httpx.Client(headers={"Authorization": f"Bearer {secret}"}) as client:
         for number in range(WARM_UP_ROUNDS):
             _send(client, url, _bodies(label_sets, number))
         bodies = [body for number in range(rounds) for body in _bodies(label_sets, WARM_UP_ROUNDS + number)]
-        before, web_before, began = meter.read(), _cpu_s(process), time.perf_counter()
+        before, web_before, began = meter.read(), cpu_s(process), time.perf_counter()
         _send(client, url, bodies)
         wall_s = time.perf_counter() - began
-        spent, web_s = meter.read() - before, _cpu_s(process) - web_before
+        spent, web_s = meter.read() - before, cpu_s(process) - web_before
     samples = len(label_sets) * rounds
     return Ingested(
         work="ingest",
@@ -87,44 +74,6 @@ def _send(client: httpx.Client, url: str, bodies: Sequence[bytes]) -> None:
         answer = client.post(f"{url}/prometheus/api/v1/write", content=body, headers=headers)
         if answer.status_code != 204:
             raise BenchFailed(f"remote write answered {answer.status_code}: {answer.text[:200]}")
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-@contextmanager
-def _web() -> Iterator[tuple[str, psutil.Process]]:
-    """A web process on a free port of the loopback address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "alertsite.asgi:application", "--port", str(port)]
-    quiet = ["--log-level", "warning", "--no-access-log"]
-    environment = process_variables() | {
-        "DJANGO_SETTINGS_MODULE": "alertsite.settings.base",
-        "DATABASE_POOL_SIZE": "4",
-    }
-    with subprocess.Popen([*command, *quiet], env=environment) as process:  # noqa: S603 (our own command)
-        try:
-            url = f"http://127.0.0.1:{port}"
-            _wait_until_up(url, process)
-            yield url, psutil.Process(process.pid)
-        finally:
-            process.terminate()
-
-
-def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_WITHIN_S
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            httpx.get(f"{url}/healthz", timeout=1)
-        except httpx.HTTPError:
-            time.sleep(0.1)
-        else:
-            return
-    raise BenchFailed(f"the web process did not answer within {START_WITHIN_S:.0f} s")
 
 
 def _bodies(label_sets: Sequence[LabelSet], number: int) -> list[bytes]:

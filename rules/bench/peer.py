@@ -29,7 +29,8 @@ import psutil
 import yaml
 
 from alertsite.core.clock import SystemClock
-from rules.bench.ingest import BenchFailed, varint
+from rules.bench.ingest import varint
+from rules.bench.web import BenchFailed
 from rules.bench.workloads import HISTORY_TICKS, INTERVAL_MS, RULES_PER_GROUP, SampleSource, Workload
 from rules.series.encoding import encode_labels, length_delimited
 

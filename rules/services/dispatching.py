@@ -13,9 +13,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
-from psycopg.types.json import Jsonb
 
 from alertsite.core.clock import from_datetime, to_datetime
+from alertsite.tenancy.bulk import as_document, insert_rows
 from rules.alerts.grouping import first_flush_ms
 from rules.evaluation.states import NOTIFIED, State
 from rules.models import AggregationGroup, AlertTransition, GroupedAlert
@@ -46,10 +46,9 @@ INSERT INTO rules_aggregationgroup AS held (
 )
 SELECT gen_random_uuid(), %(tenant)s, key, route, receiver, false, labels, group_key, interval_s,
     first_flush, 0, '', %(now)s, 0, %(now)s
-FROM unnest(
-    %(keys)s::text[], %(routes)s::uuid[], %(receivers)s::uuid[], %(labels)s::jsonb[], %(group_keys)s::text[],
-    %(intervals)s::int[], %(first_flushes)s::timestamptz[]
-) AS wanted(key, route, receiver, labels, group_key, interval_s, first_flush)
+FROM json_to_recordset(%(wanted)s) AS wanted(
+    key text, route uuid, receiver uuid, labels jsonb, group_key text, interval_s int, first_flush timestamptz
+)
 ORDER BY key
 ON CONFLICT (tenant_id, key) DO UPDATE SET
     route_id = EXCLUDED.route_id,
@@ -68,10 +67,9 @@ INSERT INTO rules_groupedalert (
     tenant_id, group_id, fingerprint, alert_id, transition_id, firing, starts_at, sent, verdict, detail
 )
 SELECT %(tenant)s, group_id, fingerprint, alert_id, transition_id, true, starts_at, '', '', ''
-FROM unnest(
-    %(groups)s::uuid[], %(fingerprints)s::bigint[], %(alerts)s::uuid[], %(transitions)s::uuid[],
-    %(starts)s::timestamptz[]
-) AS wanted(group_id, fingerprint, alert_id, transition_id, starts_at)
+FROM json_to_recordset(%(members)s) AS wanted(
+    group_id uuid, fingerprint bigint, alert_id uuid, transition_id uuid, starts_at timestamptz
+)
 ON CONFLICT (group_id, fingerprint) DO UPDATE SET
     alert_id = EXCLUDED.alert_id, transition_id = EXCLUDED.transition_id, firing = true,
     starts_at = EXCLUDED.starts_at, verdict = '', detail = ''
@@ -80,7 +78,7 @@ ON CONFLICT (group_id, fingerprint) DO UPDATE SET
 _RESOLVE: Final = f"""
 WITH over AS (
     UPDATE rules_groupedalert member SET firing = false, transition_id = ended.transition_id
-    FROM unnest(%(alerts)s::uuid[], %(transitions)s::uuid[]) AS ended(alert_id, transition_id)
+    FROM json_to_recordset(%(ended)s) AS ended(alert_id uuid, transition_id uuid)
     WHERE member.alert_id = ended.alert_id AND member.firing AND member.tenant_id = %(tenant)s
     RETURNING member.group_id
 )
@@ -110,7 +108,7 @@ def tell(history: Sequence[AlertTransition], *, now: datetime) -> int:
     tenant_id = history[0].tenant_id
     told = [row for row in history if row.state in NOTIFIED]
     arrivals = _routed(routing_of(tenant_id), told, from_datetime(now)) if told else []
-    AlertTransition.objects.for_tenant(tenant_id).bulk_create(history, batch_size=2000)
+    insert_rows(history)
     resolved = [row for row in told if row.state == State.RESOLVED]
     if not arrivals and not resolved:
         return 0
@@ -168,38 +166,41 @@ def _join(cursor: Any, arrivals: Sequence[_Arrival], moment: dict[str, Any]) -> 
         known = earliest.get(arrival.place.key)
         if known is None or arrival.first_flush_ms < known.first_flush_ms:
             earliest[arrival.place.key] = arrival
-    wanted = list(earliest.values())
-    cursor.execute(
-        _JOIN_GROUPS,
-        moment
-        | {
-            "keys": [one.place.key for one in wanted],
-            "routes": [one.place.route_id for one in wanted],
-            "receivers": [one.place.receiver_id for one in wanted],
-            "labels": [Jsonb(one.place.labels) for one in wanted],
-            "group_keys": [one.place.group_key for one in wanted],
-            "intervals": [one.place.route.group_interval_ms // 1000 for one in wanted],
-            "first_flushes": [to_datetime(one.first_flush_ms) for one in wanted],
-        },
-    )
+    wanted = [_wanted(one) for one in earliest.values()]
+    cursor.execute(_JOIN_GROUPS, moment | {"wanted": as_document(wanted)})
     ids: dict[str, UUID] = dict(cursor.fetchall())
     members = {(ids[one.place.key], one.transition.fingerprint): one.transition for one in arrivals}
-    cursor.execute(
-        _JOIN_MEMBERS,
-        moment
-        | {
-            "groups": [group for group, _ in members],
-            "fingerprints": [fingerprint for _, fingerprint in members],
-            "alerts": [row.alert_id for row in members.values()],
-            "transitions": [row.pk for row in members.values()],
-            "starts": [row.fired_at or row.at for row in members.values()],
-        },
-    )
+    rows = [
+        {
+            "group_id": group,
+            "fingerprint": fingerprint,
+            "alert_id": row.alert_id,
+            "transition_id": row.pk,
+            "starts_at": row.fired_at or row.at,
+        }
+        for (group, fingerprint), row in members.items()
+    ]
+    cursor.execute(_JOIN_MEMBERS, moment | {"members": as_document(rows)})
     return set(ids.values())
 
 
-def _ended(resolved: Sequence[AlertTransition]) -> dict[str, Any]:
-    return {"alerts": [row.alert_id for row in resolved], "transitions": [row.pk for row in resolved]}
+def _wanted(arrival: _Arrival) -> dict[str, Any]:
+    """The group an alert joins, as a row."""
+    place = arrival.place
+    return {
+        "key": place.key,
+        "route": place.route_id,
+        "receiver": place.receiver_id,
+        "labels": place.labels,
+        "group_key": place.group_key,
+        "interval_s": place.route.group_interval_ms // 1000,
+        "first_flush": to_datetime(arrival.first_flush_ms),
+    }
+
+
+def _ended(resolved: Sequence[AlertTransition]) -> dict[str, str]:
+    rows = [{"alert_id": row.alert_id, "transition_id": row.pk} for row in resolved]
+    return {"ended": as_document(rows)}
 
 
 def make_due(tenant_id: UUID, groups: Iterable[UUID], *, now: datetime) -> None:

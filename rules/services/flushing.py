@@ -19,6 +19,7 @@ from django.db import OperationalError, connection, transaction
 
 from alertsite.core.clock import Clock, from_datetime, to_datetime
 from alertsite.core.errors import PlatformError
+from alertsite.tenancy.bulk import insert_rows
 from alertsite.tenancy.scope import platform_scope, tenant_scope
 from rules.alerts.flushing import FlushDecision, GroupState, Member, MemberReason, Verdict, decide
 from rules.models import (
@@ -310,9 +311,9 @@ class _Flush:
 
     def store(self) -> None:
         """Write everything, one statement a table."""
-        OutboxMessage.objects.for_tenant(self.tenant_id).bulk_create(self.messages)
-        ToldAlert.objects.for_tenant(self.tenant_id).bulk_create(self.told, batch_size=5000)
-        Suppression.objects.for_tenant(self.tenant_id).bulk_create(self.suppressions, batch_size=5000)
+        insert_rows(self.messages)
+        insert_rows(self.told)
+        insert_rows(self.suppressions)
         members = GroupedAlert.objects.for_tenant(self.tenant_id)
         members.bulk_update(self.changed, ["sent", "verdict", "detail"], batch_size=2000)
         if self.forgotten:

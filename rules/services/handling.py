@@ -17,6 +17,7 @@ from alertsite.audit.services import Deed, record
 from alertsite.core.clock import from_datetime
 from alertsite.core.errors import InvalidParameter
 from alertsite.core.labels import fingerprint, label_set
+from alertsite.tenancy.bulk import insert_rows
 from rules.evaluation.states import Reason, State
 from rules.models import AlertAction, AlertInstance, AlertTransition, Feedback, GroupedAlert
 from rules.services.authoring import Author
@@ -166,7 +167,7 @@ class Handler:
         return ids
 
     def _record(self, ids: Sequence[UUID], kind: Kind, text: str) -> None:
-        AlertAction.objects.for_tenant(self.tenant_id).bulk_create(
+        insert_rows(
             [
                 AlertAction(
                     tenant_id=self.tenant_id,
@@ -177,8 +178,7 @@ class Handler:
                     text=text,
                 )
                 for alert_id in ids
-            ],
-            batch_size=5000,
+            ]
         )
         self._audit(kind, ids, text)
 

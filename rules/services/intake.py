@@ -16,11 +16,11 @@ from uuid import UUID
 
 import numpy as np
 from django.db import connection, transaction
-from psycopg.types.json import Jsonb
 
 from alertsite.core.clock import from_datetime
 from alertsite.core.errors import PlatformError
 from alertsite.core.labels import LABEL_NAME, LabelSet, fingerprint, label_set
+from alertsite.tenancy.bulk import as_document, insert_rows
 from alertsite.tenancy.scope import platform_scope, tenant_scope
 from rules.evaluation.states import (
     NEVER,
@@ -46,7 +46,7 @@ _NO_EXCEPTION: Final = Exceptions(np.zeros(1, bool), np.zeros(1, bool))
 
 _RENEW: Final = """
 UPDATE rules_alertinstance held SET expires_at = posted.expires_at, annotations = posted.annotations
-FROM unnest(%s::uuid[], %s::timestamptz[], %s::jsonb[]) AS posted(id, expires_at, annotations)
+FROM json_to_recordset(%s) AS posted(id uuid, expires_at timestamptz, annotations jsonb)
 WHERE held.id = posted.id
 """
 
@@ -200,7 +200,7 @@ class _Batch:
     def store(self, step: Step, known: Sequence[AlertInstance], firing: Sequence[Posted]) -> int:
         """Write what began and what ended. Groups made due."""
         fresh = [self._instance(firing[change.element]) for change in step.changes if change.origin < 0]
-        AlertInstance.objects.for_tenant(self.tenant_id).bulk_create(fresh, batch_size=2000)
+        insert_rows(fresh)
         history = [self._began(row) for row in fresh]
         ended = [change for change in step.changes if change.origin >= 0]
         return tell(history, now=self.now) + self.end(ended, known)
@@ -217,11 +217,12 @@ class _Batch:
         """Put off the end of alerts that were sent again."""
         again = [(known[one.fingerprint], one) for one in firing if one.fingerprint in known]
         if again:
-            ids = [row.pk for row, _ in again]
-            ends = [self._expiry(one) for _, one in again]
-            notes = [Jsonb(dict(one.annotations)) for _, one in again]
+            rows = [
+                {"id": row.pk, "expires_at": self._expiry(one), "annotations": dict(one.annotations)}
+                for row, one in again
+            ]
             with connection.cursor() as cursor:
-                cursor.execute(_RENEW, [ids, ends, notes])
+                cursor.execute(_RENEW, [as_document(rows)])
 
     def _expiry(self, one: Posted) -> datetime:
         return one.ends_at or self.now + self.timeout

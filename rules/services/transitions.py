@@ -12,6 +12,7 @@ import numpy as np
 
 from alertsite.core.clock import from_datetime, to_datetime
 from alertsite.core.labels import LabelSet, fingerprint, label_set
+from alertsite.tenancy.bulk import insert_rows
 from rules.evaluation.states import NEVER, ActiveAlerts, Reason, State
 from rules.evaluation.tick import AlertChange, Tick
 from rules.models import AlertInstance, AlertTransition, Rule, Shard
@@ -106,7 +107,7 @@ def _write_alerts(
     for position in np.flatnonzero(tick.origin < 0).tolist():
         item = began[int(tick.alerts.rule[position]), int(tick.alerts.fingerprint[position])]
         fresh.append(_instance(shard, loaded, after, position, item))
-    AlertInstance.objects.for_tenant(shard.tenant_id).bulk_create(fresh, batch_size=2000)
+    insert_rows(fresh)
 
     moved = [item for item in tick.changes if item.change.origin >= 0]
     gone = [before.ids[item.change.origin] for item in moved if item.change.state != State.FIRING]

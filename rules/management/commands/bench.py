@@ -14,6 +14,7 @@ from django.core.management import BaseCommand, CommandError, call_command
 
 from alertsite.core.errors import PlatformError
 from alertsite.runtime.sandbox import join
+from rules.bench.alerts import RATE, STORM, measure_delivery, measure_intake, measure_standing
 from rules.bench.ingest import Ingested, measure_ingestion
 from rules.bench.passes import Bench, Measured
 from rules.bench.peer import PeerMeasured, measure_peer, peer_is_installed
@@ -21,12 +22,12 @@ from rules.bench.workloads import WORKLOADS, workload
 
 
 class Command(BaseCommand):
-    """`bench rules [--work W1] [--rules N] [--peer prometheus]`, `bench ingest`; `--passes N`, `--json`."""
+    """`rules [--work W1] [--rules N] [--peer prometheus]`, `ingest`, `alerts`; `--passes N`, `--json`."""
 
     help = __doc__
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("subject", choices=["rules", "ingest"])
+        parser.add_argument("subject", choices=["rules", "ingest", "alerts"])
         parser.add_argument("--work", action="append", help=f"one of {', '.join(WORKLOADS)}; all by default")
         parser.add_argument("--rules", type=int, help="another number of rules, to see how the cost grows")
         parser.add_argument("--passes", type=int, default=7, help="measured passes; the median is printed")
@@ -41,6 +42,9 @@ class Command(BaseCommand):
             if options["subject"] == "ingest":
                 self._print_ingestion(measure_ingestion(options["passes"]), as_json=options["json"])
                 return
+            if options["subject"] == "alerts":
+                self._alerts(as_json=options["json"])
+                return
             if options["peer"] and not peer_is_installed():
                 self.stderr.write("prometheus is not installed: measuring without it")
                 options["peer"] = None
@@ -53,6 +57,35 @@ class Command(BaseCommand):
                 self._print(measured, peer, as_json=options["json"])
         except PlatformError as error:
             raise CommandError(str(error)) from None
+
+    def _alerts(self, *, as_json: bool) -> None:
+        taken = measure_intake(10_000)
+        self._show(
+            taken,
+            f"intake: {taken.alerts_per_cpu_s:,.0f} new alerts a CPU second in batches of 64 (web "
+            f"{taken.web_cpu_s:.2f} s, postgres {taken.postgres_cpu_s:.2f}, redis {taken.redis_cpu_s:.2f})",
+            as_json=as_json,
+        )
+        for storm in (0, STORM):
+            way = measure_delivery(20, storm=storm)
+            beside = f" beside a storm of {storm:,} in another tenant" if storm else ""
+            self._show(
+                way,
+                f"delivery at {RATE}/s{beside}: p50 {way.p50_ms:.0f} ms, p99 {way.p99_ms:.0f} ms",
+                as_json=as_json,
+            )
+        for active in (1_000, 10_000, 100_000):
+            cost = measure_standing(active)
+            self._show(
+                cost,
+                f"{active:,} active: page {cost.page_ms:.0f} ms, filtered {cost.filtered_page_ms:.0f} ms, "
+                f"acknowledge {min(active, 10_000):,} in {cost.acknowledge_10k_s:.2f} s, silence "
+                f"{cost.silence_s * 1000:.0f} ms, web {cost.web_mb:.0f} MB",
+                as_json=as_json,
+            )
+
+    def _show(self, measured: Any, text: str, *, as_json: bool) -> None:
+        self.stdout.write(json.dumps(asdict(measured)) if as_json else text)
 
     def _print_ingestion(self, measured: Ingested, *, as_json: bool) -> None:
         if as_json:
