@@ -13,40 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from alertsite.core.errors import PlatformError
-from alertsite.core.identifiers import RuleId
 from alertsite.core.labels import METRIC_NAME, MatchOp
 from alertsite.core.samples import Ints
+from rules.evaluation.specs import PackedSpecs, RuleSpec
 from rules.evaluation.states import Terms
 from rules.language.fusion import ShardPlan
 from rules.language.plan import Plan, plan
 
 ALERTS = "ALERTS"
 ALERTS_FOR_STATE = "ALERTS_FOR_STATE"
-
-
-@dataclass(frozen=True, slots=True)
-class RuleSpec:
-    """What the evaluator knows of one rule."""
-
-    id: RuleId
-    version: int
-    alerting: bool
-    """False: a recording rule, whose result is stored as the series `name`."""
-    name: str
-    expr: str
-    group: str
-    """Rules of one group see each other's results within a tick, in order."""
-    recovery_expr: str = ""
-    query_offset_ms: int = 0
-    hold_for_ms: int = 0
-    keep_firing_for_ms: int = 0
-    alert_limit: int = 0
-    labels: tuple[tuple[str, str], ...] = ()
-    annotations: tuple[tuple[str, str], ...] = ()
-    no_data_policy: str = "ok"
-    error_policy: str = "keep_state"
-    datasource: str = ""
-    """Who answers the rule's query; empty for our own store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +48,7 @@ class ShardProgram:
     """Immutable; cached by the shard's content version."""
 
     def __init__(self, specs: Sequence[RuleSpec]) -> None:
-        self.specs = specs
+        self.specs = PackedSpecs(specs)
         self.errors: dict[int, PlatformError] = {}
         """Rules that cannot be planned, by position."""
         self.remote = np.array([at for at, spec in enumerate(specs) if spec.datasource], np.int64)

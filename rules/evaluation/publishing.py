@@ -57,7 +57,7 @@ class SeriesPublisher:
             self.writer.append(samples.batch(), now_ms=self.now_ms)
 
     def _at(self, tick: Tick, rule: int) -> int:
-        return tick.at_ms - self.program.specs[rule].query_offset_ms
+        return tick.at_ms - self.program.specs.shared(rule).query_offset_ms
 
     def _add_recorded(self, tick: Tick, recorded: Recorded, samples: _Samples) -> None:
         written: defaultdict[int, set[LabelSet]] = defaultdict(set)

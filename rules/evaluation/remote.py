@@ -17,7 +17,8 @@ from alertsite.core.errors import PlatformError
 from alertsite.core.labels import LabelSet, fingerprint, without_name
 from alertsite.core.samples import Floats, Ints
 from rules.evaluation.elements import Elements, concatenate
-from rules.evaluation.program import RuleSpec, ShardProgram
+from rules.evaluation.program import ShardProgram
+from rules.evaluation.specs import RuleSpec
 
 
 class SameLabels(PlatformError):

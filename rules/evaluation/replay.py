@@ -18,9 +18,10 @@ from alertsite.core.identifiers import RuleId
 from alertsite.core.labels import METRIC_NAME, LabelSet
 from alertsite.core.samples import Bools, Columns
 from rules.evaluation.outcomes import KIND_BITS, Outcome
-from rules.evaluation.program import ALERTS, ALERTS_FOR_STATE, RuleSpec, ShardProgram
+from rules.evaluation.program import ALERTS, ALERTS_FOR_STATE, ShardProgram
 from rules.evaluation.publishing import SeriesPublisher
 from rules.evaluation.remote import NobodyAnswers, RemoteQueries
+from rules.evaluation.specs import RuleSpec
 from rules.evaluation.states import NOTIFIED, ActiveAlerts, State
 from rules.evaluation.tick import (
     ALERT_NAME,

@@ -19,9 +19,10 @@ from alertsite.core.durations import format_duration_ms
 from alertsite.core.errors import InvalidParameter, PlatformError
 from alertsite.core.identifiers import RuleId
 from alertsite.core.labels import LabelSet, fingerprint, format_labels, label_set, without_name
-from rules.evaluation.program import RuleSpec, ShardProgram
+from rules.evaluation.program import ShardProgram
 from rules.evaluation.publishing import SeriesPublisher
 from rules.evaluation.ruletestfile import AlertTest, ExpressionTest, RuleTest, RuleTestFile
+from rules.evaluation.specs import RuleSpec
 from rules.evaluation.states import NEVER, NOTIFIED, ActiveAlerts
 from rules.evaluation.tick import ALERT_NAME, Expander, Surroundings, Tick, run_tick
 from rules.language.engine import EvaluationLimits, evaluate_instant

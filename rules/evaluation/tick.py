@@ -16,7 +16,7 @@ from alertsite.core.labels import METRIC_NAME, LabelSet, fingerprint, label_set
 from alertsite.core.samples import Floats, Ints
 from rules.evaluation.elements import Elements, concatenate
 from rules.evaluation.outcomes import KIND_BITS, TRUNCATED, Outcome, Outcomes
-from rules.evaluation.program import Level, PlannedRules, RuleSpec, ShardProgram
+from rules.evaluation.program import Level, PlannedRules, ShardProgram
 from rules.evaluation.remote import (
     Answer,
     NobodyAnswers,
@@ -25,6 +25,7 @@ from rules.evaluation.remote import (
     ask_for_tick,
     remote_elements,
 )
+from rules.evaluation.specs import RuleSpec
 from rules.evaluation.states import (
     NEVER,
     ActiveAlerts,

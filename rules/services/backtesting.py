@@ -14,10 +14,10 @@ from alertsite.core.errors import InvalidParameter
 from alertsite.core.labels import LabelSet
 from alertsite.tenancy.models import Quota
 from rules.evaluation.plots import Line, Plot, threshold_of
-from rules.evaluation.program import RuleSpec
 from rules.evaluation.remote import Answer, Question
 from rules.evaluation.replay import Helpers, Replay, replay
 from rules.evaluation.scoring import Difference, Score, Span, difference, episodes, score
+from rules.evaluation.specs import RuleSpec
 from rules.language.engine import EvaluationLimits, evaluate_range
 from rules.language.format import format_expr
 from rules.language.frames import QueryRange

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from alertsite.core.identifiers import RuleId
 from alertsite.core.labels import LabelSet
-from rules.evaluation.program import RuleSpec, ShardProgram
+from rules.evaluation.program import ShardProgram
+from rules.evaluation.specs import RuleSpec
 from rules.models import Rule, Shard, ShardLayout
 
 MAX_CACHED_RULES = 500_000

@@ -43,18 +43,17 @@ class Stored:
 
 def read_active(shard: Shard, loaded: LoadedShard) -> ActiveRows:
     """The active alerts of the shard's rules, in one statement."""
-    position = {spec.id: at for at, spec in enumerate(loaded.program.specs)}
-    rows = [
-        row
-        for row in AlertInstance.objects.for_tenant(shard.tenant_id)
+    found = list(
+        AlertInstance.objects.for_tenant(shard.tenant_id)
         .filter(rule__group__shard=shard)
         .order_by()
         .values_list(
             "id", "rule_id", "series_fingerprint", "active_since", "fired_at", "keep_firing_since", "labels"
         )
-        if row[1] in position
-    ]
-    columns = [[position[row[1]], row[2], _ms(row[3]), _ms(row[4]), _ms(row[5])] for row in rows]
+    )
+    position = loaded.program.specs.positions() if found else {}
+    rows = [row for row in found if row[1].bytes in position]
+    columns = [[position[row[1].bytes], row[2], _ms(row[3]), _ms(row[4]), _ms(row[5])] for row in rows]
     table = np.array(columns, np.int64).reshape(len(rows), 5)
     return ActiveRows(
         ids=[row[0] for row in rows],

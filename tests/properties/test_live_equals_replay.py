@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alertsite.core.labels import fingerprint
-from rules.evaluation.program import RuleSpec, ShardProgram
+from rules.evaluation.program import ShardProgram
 from rules.evaluation.publishing import SeriesPublisher
 from rules.evaluation.replay import Helpers, replay
+from rules.evaluation.specs import RuleSpec
 from rules.evaluation.states import ActiveAlerts
 from rules.evaluation.tick import Surroundings, run_tick
 from rules.language.engine import EvaluationLimits

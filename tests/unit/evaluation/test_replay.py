@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from rules.evaluation.program import RuleSpec
 from rules.evaluation.replay import Helpers, replay
+from rules.evaluation.specs import RuleSpec
 from rules.language.engine import EvaluationLimits
 from rules.language.errors import QueryTimeout, QueryTooExpensive
 from rules.notify.templates import TemplateExpander
