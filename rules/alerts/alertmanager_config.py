@@ -18,7 +18,7 @@ from alertsite.core.durations import parse_duration_ms
 from alertsite.core.errors import InvalidDuration
 from alertsite.core.labels import MatchOp
 from rules.alerts.errors import InvalidInterval, InvalidMatcher
-from rules.alerts.intervals import NamedInterval, parse_named
+from rules.alerts.intervals import NamedInterval, TimeInterval, parse_named
 from rules.alerts.matchers import Matcher, Matchers, parse_matchers
 from rules.alerts.routes import BY_ALL_LABELS, MAX_DEPTH, RouteSpec
 from rules.alerts.yaml_nodes import InvalidDocument, Problem, Reader, compose
@@ -187,7 +187,7 @@ class _FileReader(Reader):
         name = self.text(parts.get("name"))
         if not name:
             self.refuse(node, "a time interval has no name")
-        found = []
+        found: list[TimeInterval] = []
         for item in self.items(parts.get("time_intervals")):
             try:
                 found += parse_named(name, [self.plain(item)]).intervals

@@ -72,8 +72,8 @@ def _refuse_deep(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_NESTING:
             mark = event.start_mark
-            reason = f"nested deeper than {MAX_NESTING}"
-            raise InvalidDocument([Problem(mark.line + 1, mark.column + 1, reason)])
+            where = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            raise InvalidDocument([Problem(*where, f"nested deeper than {MAX_NESTING}")])
 
 
 def _weigh(root: yaml.Node) -> None:
