@@ -6,7 +6,7 @@ so they are counted first.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -25,6 +25,5 @@ def refuse_deep(text: str) -> None:
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_NESTING:
-            raise yaml.MarkedYAMLError(
-                problem=f"nested deeper than {MAX_NESTING} levels", problem_mark=event.start_mark
-            )
+            mark: Any = event.start_mark
+            raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_NESTING} levels", problem_mark=mark)

@@ -8,8 +8,10 @@ from time import monotonic
 import httpx
 from django.conf import settings
 from django.db import transaction
+from django.db.models import ProtectedError
 
 from alertsite.audit.services import Deed, record
+from alertsite.core.errors import PlatformError
 from rules.models import Receiver
 from rules.notify.addresses import resolve
 from rules.notify.posting import Poster
@@ -19,6 +21,12 @@ from rules.notify.receivers.registry import ReceiverRegistry
 from rules.notify.receivers.webhook.receiver import WebhookKind
 from rules.services.authoring import Author
 from rules.services.routes import count_change
+
+
+class ReceiverInUse(PlatformError):
+    """Routes lead to a receiver that was to be deleted."""
+
+    code = "receiver.in_use"
 
 
 @cache
@@ -81,5 +89,8 @@ def delete_receiver(receiver: Receiver, author: Author) -> None:
             {"name": receiver.name, "undelivered": owed},
         )
         record(receiver.tenant_id, deed, at=author.now)
-        receiver.delete()
+        try:
+            receiver.delete()
+        except ProtectedError as error:
+            raise ReceiverInUse(f"{len(error.protected_objects)} routes lead to {receiver.name}") from None
         count_change(receiver.tenant_id)
