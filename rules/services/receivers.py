@@ -30,6 +30,17 @@ class ReceiverInUse(PlatformError):
 
 
 @cache
+def poster() -> Poster:
+    """Posts to addresses that users name, guarded."""
+    return Poster(
+        resolve,
+        allow_private=settings.ALLOW_PRIVATE_WEBHOOKS,
+        ssl_context=httpx.create_ssl_context(),
+        monotonic=monotonic,
+    )
+
+
+@cache
 def receiver_registry() -> ReceiverRegistry:
     """Every kind, with the guard on addresses and the operator's SMTP server."""
     server = SmtpServer(
@@ -41,15 +52,9 @@ def receiver_registry() -> ReceiverRegistry:
         starttls=settings.EMAIL_USE_TLS,
         timeout_s=settings.EMAIL_TIMEOUT,
     )
-    poster = Poster(
-        resolve,
-        allow_private=settings.ALLOW_PRIVATE_WEBHOOKS,
-        ssl_context=httpx.create_ssl_context(),
-        monotonic=monotonic,
-    )
     return ReceiverRegistry(
         [
-            WebhookKind(poster),
+            WebhookKind(poster()),
             EmailKind(server),
             LogKind(),
         ]
