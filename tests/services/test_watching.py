@@ -30,7 +30,7 @@ from rules.services.routing import settings_of
 from tests.factories.notifying import flush_due, make_route, post, told
 from tests.factories.rows import AUTHOR, NOON, make_group, make_message, make_receiver, make_rule, make_tenant
 from tests.fakes.clock import FakeClock
-from tests.fakes.http_server import Reply, http_server
+from tests.fakes.http_server import http_server
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_a_canary_is_owed_in_time_and_missed_when_it_does_not_arrive(clock, tena
 def test_the_switch_is_pinged_only_while_every_promise_holds(clock, tenant, settings, monkeypatch):
     guarded = Poster(resolve, allow_private=True, ssl_context=create_default_context(), monotonic=monotonic)
     monkeypatch.setattr(auditing, "poster", lambda: guarded)
-    with http_server(Reply(200)) as server:
+    with http_server() as server:
         settings.DEADMAN_URL = ""
         assert auditing.ping_outside(now=clock.now()) == 0
         settings.DEADMAN_URL = server.url()
