@@ -22,8 +22,8 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
         return
     meta = type(rows[0])._meta
     fields = [field for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
-    columns = ", ".join(f'"{field.column}"' for field in fields)
-    names = [(field.column, field.attname) for field in fields]
+    names = [(str(field.column), field.attname) for field in fields]
+    columns = ", ".join(f'"{column}"' for column, _ in names)
     documents = [{column: getattr(row, attribute) for column, attribute in names} for row in rows]
     statement = (
         f'INSERT INTO "{meta.db_table}" ({columns}) '  # noqa: S608 (names of our own tables)

@@ -20,6 +20,7 @@ STATUS_BY_CODE: Final = {
     "conflict": 409,
     "rule.too_many": 409,
     "datasource.in_use": 409,
+    "receiver.in_use": 409,
     "query.too_expensive": 422,
     "query.execution": 422,
     "query.timeout": 503,

@@ -9,9 +9,11 @@ from time import monotonic
 import httpx
 from django.conf import settings
 from django.db import transaction
+from django.db.models import ProtectedError
 
 from alertsite.audit.services import Deed, record
 from alertsite.core.clock import SystemClock, to_datetime
+from alertsite.core.errors import PlatformError
 from rules.models import Receiver
 from rules.notify.addresses import resolve
 from rules.notify.posting import Poster
@@ -30,6 +32,12 @@ from rules.notify.receivers.twilio.receiver import TwilioKind
 from rules.notify.receivers.webhook.receiver import WebhookKind
 from rules.services.authoring import Author
 from rules.services.routes import count_change
+
+
+class ReceiverInUse(PlatformError):
+    """Routes lead to a receiver that was to be deleted."""
+
+    code = "receiver.in_use"
 
 
 def _now() -> datetime:
@@ -105,5 +113,8 @@ def delete_receiver(receiver: Receiver, author: Author) -> None:
             {"name": receiver.name, "undelivered": owed},
         )
         record(receiver.tenant_id, deed, at=author.now)
-        receiver.delete()
+        try:
+            receiver.delete()
+        except ProtectedError as error:
+            raise ReceiverInUse(f"{len(error.protected_objects)} routes lead to {receiver.name}") from None
         count_change(receiver.tenant_id)

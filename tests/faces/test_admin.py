@@ -13,9 +13,10 @@ from django.urls import reverse
 
 from alertsite.core.clock import SystemClock
 from alertsite.core.labels import label_set
-from rules.models import Rule, RuleVersion
+from rules.models import AlertInstance, Route, Rule, RuleVersion, Silence
 from rules.series.protocols import SampleBatch
 from rules.services.stores import hot_store
+from tests.factories.notifying import make_route, post
 from tests.factories.rows import make_group, make_receiver, make_rule, make_tenant, make_user
 
 RULE = {
@@ -182,3 +183,41 @@ def test_back_test_page_draws_what_the_rule_would_have_done(operator_pages, acme
         "from start to end at this step"
         in operator_pages.get(page, {"hours": "744", "step_s": "1"}).content.decode()
     )
+
+
+def test_route_and_silence_are_made_on_their_pages_and_faults_stand_at_their_fields(operator_pages, acme):
+    receiver = make_receiver(acme)
+    form = {"tenant": str(acme.pk), "receiver": str(receiver.pk), "matchers": "[]", "position": "0"}
+    lists = {"mute_time_intervals": "[]", "active_time_intervals": "[]"}
+    made = operator_pages.post(reverse("admin:rules_route_add"), form | lists)
+    assert made.status_code == 302, made.context["errors"]
+    root = Route.objects.for_tenant(acme).get()
+    child = form | lists | {"parent": str(root.pk), "matchers": '["a=~("]'}
+    refused = operator_pages.post(reverse("admin:rules_route_add"), child)
+    assert "a=~(" in str(refused.context["adminform"].form.errors["matchers"]) or refused.status_code == 200
+
+    silence = {
+        "tenant": str(acme.pk),
+        "kind": "silence",
+        "matchers": '["n=\\"1\\""]',
+        "starts_at_0": "2026-01-01",
+        "starts_at_1": "00:00:00",
+        "ends_at_0": "2099-01-01",
+        "ends_at_1": "00:00:00",
+        "timezone": "UTC",
+        "comment": "works",
+    }
+    made = operator_pages.post(reverse("admin:rules_silence_add"), silence)
+    assert made.status_code == 302, made.context["errors"]
+    assert Silence.objects.for_tenant(acme).get().author == "operator"
+
+
+def test_alerts_are_acknowledged_and_tell_their_story(operator_pages, acme):
+    make_route(acme)
+    post(acme, {"n": "1"})
+    alert = AlertInstance.objects.for_tenant(acme).get()
+    values = {"action": "acknowledge", "_selected_action": [str(alert.pk)]}
+    operator_pages.post("/admin/rules/alertinstance/", values, follow=True)
+    page = operator_pages.get(reverse("admin:rules_alertinstance_change", args=[alert.pk])).content.decode()
+    assert "operator acknowledged it." in page
+    assert "L&#x27;alerte s&#x27;est déclenchée" in page
