@@ -108,6 +108,18 @@ class Receipt:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a channel would send, with nothing secret in it."""
+
+    to: str
+    """Where it goes: an address with its secrets masked, or the recipients."""
+    content_type: str
+    body: str
+    faults: tuple[str, ...] = ()
+    """Templates that could not be filled, each with its field and reason; defaults stand in their place."""
+
+
 class DeliveryFailed(PlatformError):
     """The other side did not take the message, but may later."""
 
@@ -125,6 +137,16 @@ class DeliveryRefused(PlatformError):
     code = "delivery.refused"
 
 
+class InvalidReceiver(PlatformError):
+    """A receiver's configuration does not fit its kind. `errors` has one line a field."""
+
+    code = "receiver.invalid"
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in errors.items()))
+        self.errors = errors
+
+
 class Channel(Protocol):
     """A receiver made ready with its configuration."""
 
@@ -138,6 +160,9 @@ class Channel(Protocol):
         DeliveryRefused
             If none will.
         """
+
+    def preview(self, notification: Notification) -> Preview:
+        """What `send` would send. Sends nothing."""
 
 
 class ReceiverKind(Protocol):
@@ -156,4 +181,10 @@ class ReceiverKind(Protocol):
         """What of it is never shown."""
 
     def open(self, config: Any, secrets: Any) -> Channel:
-        """A channel with validated configuration."""
+        """A channel with validated configuration.
+
+        Raises
+        ------
+        InvalidReceiver
+            If configuration and secrets, each valid, do not fit each other.
+        """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from time import monotonic
 
@@ -11,13 +12,23 @@ from django.db import transaction
 from django.db.models import ProtectedError
 
 from alertsite.audit.services import Deed, record
+from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.core.errors import PlatformError
 from rules.models import Receiver
 from rules.notify.addresses import resolve
 from rules.notify.posting import Poster
+from rules.notify.receivers.alertmanager.receiver import AlertmanagerKind
+from rules.notify.receivers.discord.receiver import DiscordKind
 from rules.notify.receivers.email.receiver import EmailKind, SmtpServer
 from rules.notify.receivers.log.receiver import LogKind
+from rules.notify.receivers.msteams.receiver import TeamsKind
+from rules.notify.receivers.opsgenie.receiver import OpsgenieKind
+from rules.notify.receivers.pagerduty.receiver import PagerDutyKind
 from rules.notify.receivers.registry import ReceiverRegistry
+from rules.notify.receivers.slack.receiver import SlackKind
+from rules.notify.receivers.sns.receiver import SnsKind
+from rules.notify.receivers.telegram.receiver import TelegramKind
+from rules.notify.receivers.twilio.receiver import TwilioKind
 from rules.notify.receivers.webhook.receiver import WebhookKind
 from rules.services.authoring import Author
 from rules.services.routes import count_change
@@ -27,6 +38,10 @@ class ReceiverInUse(PlatformError):
     """Routes lead to a receiver that was to be deleted."""
 
     code = "receiver.in_use"
+
+
+def _now() -> datetime:
+    return to_datetime(SystemClock().now_ms())
 
 
 @cache
@@ -57,6 +72,15 @@ def receiver_registry() -> ReceiverRegistry:
             WebhookKind(poster()),
             EmailKind(server),
             LogKind(),
+            SlackKind(poster),
+            TeamsKind(poster),
+            PagerDutyKind(poster),
+            OpsgenieKind(poster),
+            TelegramKind(poster),
+            DiscordKind(poster),
+            TwilioKind(poster),
+            SnsKind(poster, _now),
+            AlertmanagerKind(poster, _now),
         ]
     )
 

@@ -8,10 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from alertsite.core.errors import PlatformError
-from rules.notify.notification import Channel, ReceiverKind
-from rules.notify.receivers.email.receiver import EmailKind
-from rules.notify.receivers.log.receiver import LogKind
-from rules.notify.receivers.webhook.receiver import WebhookKind
+from rules.notify.notification import Channel, InvalidReceiver, ReceiverKind
 
 
 class UnknownReceiverKind(PlatformError):
@@ -21,16 +18,6 @@ class UnknownReceiverKind(PlatformError):
 
     def __init__(self, kind: str, known: list[str]) -> None:
         super().__init__(f"receiver kind is {kind!r}, accepts {', '.join(known)}")
-
-
-class InvalidReceiver(PlatformError):
-    """A receiver's configuration does not fit its kind. `errors` has one line a field."""
-
-    code = "receiver.invalid"
-
-    def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{field}: {reason}" for field, reason in errors.items()))
-        self.errors = errors
 
 
 class ReceiverRegistry:
@@ -71,11 +58,4 @@ def _validated(model: type[BaseModel], values: Mapping[str, Any], part: str) -> 
         ) from None
 
 
-__all__ = [
-    "EmailKind",
-    "InvalidReceiver",
-    "LogKind",
-    "ReceiverRegistry",
-    "UnknownReceiverKind",
-    "WebhookKind",
-]
+__all__ = ["InvalidReceiver", "ReceiverRegistry", "UnknownReceiverKind"]

@@ -6,15 +6,21 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from rules.notify.message_templates import TemplateText
+
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s,;<>]+@[^@\s,;<>]+$", max_length=254)]
 
 
 class EmailConfig(BaseModel):
-    """Who is written to."""
+    """Who is written to, and in which words: templates, or ours where there are none."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     to: Annotated[list[Address], Field(min_length=1, max_length=50)]
+    subject: TemplateText | None = None
+    text: TemplateText | None = None
+    html: TemplateText | None = None
+    """Sees labels, annotations and URLs with their HTML escaped."""
 
 
 class EmailSecrets(BaseModel):
