@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from rules.api import backtests, handling, linting, rulefiles, ruletests, views
+from rules.api import backtests, handling, linting, people, rulefiles, ruletests, views
 
 router = SimpleRouter(use_regex_path=False)
 router.register("rule-groups", views.RuleGroupViewSet, basename="rule-group")
@@ -17,6 +17,12 @@ router.register("datasources", views.DatasourceViewSet, basename="datasource")
 router.register("deliveries", views.DeliveryViewSet, basename="delivery")
 router.register("dead-letters", views.DeadLetterViewSet, basename="dead-letter")
 router.register("ledger", views.LedgerViewSet, basename="ledger")
+router.register("people", people.PersonViewSet, basename="person")
+router.register("teams", people.TeamViewSet, basename="team")
+router.register("schedules", people.ScheduleViewSet, basename="schedule")
+router.register("overrides", people.OverrideViewSet, basename="override")
+router.register("escalation-policies", people.PolicyViewSet, basename="escalation-policy")
+router.register("escalations", people.EscalationViewSet, basename="escalation")
 
 urlpatterns = [
     path("rules/import/", rulefiles.ImportView.as_view()),
