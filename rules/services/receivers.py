@@ -67,20 +67,21 @@ def receiver_registry() -> ReceiverRegistry:
         starttls=settings.EMAIL_USE_TLS,
         timeout_s=settings.EMAIL_TIMEOUT,
     )
+    posts = poster()
     return ReceiverRegistry(
         [
-            WebhookKind(poster()),
+            WebhookKind(posts),
             EmailKind(server),
             LogKind(),
-            SlackKind(poster),
-            TeamsKind(poster),
-            PagerDutyKind(poster),
-            OpsgenieKind(poster),
-            TelegramKind(poster),
-            DiscordKind(poster),
-            TwilioKind(poster),
-            SnsKind(poster, _now),
-            AlertmanagerKind(poster, _now),
+            SlackKind(posts),
+            TeamsKind(posts),
+            PagerDutyKind(posts),
+            OpsgenieKind(posts),
+            TelegramKind(posts),
+            DiscordKind(posts),
+            TwilioKind(posts),
+            SnsKind(posts, _now),
+            AlertmanagerKind(posts, _now),
         ]
     )
 

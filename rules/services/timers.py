@@ -11,7 +11,15 @@ from django.db import OperationalError
 
 from alertsite.core.clock import Clock, to_datetime
 from alertsite.core.errors import PlatformError
-from rules.services import auditing, correlating, damping, intake, rerouting, watching
+from rules.services import (
+    auditing,
+    correlating,
+    damping,
+    escalation_steps,
+    intake,
+    rerouting,
+    watching,
+)
 from rules.services.waking import nudge_after_commit
 
 log = structlog.get_logger(__name__)
@@ -19,6 +27,7 @@ log = structlog.get_logger(__name__)
 PARTS: Final[Mapping[str, Callable[..., int]]] = {
     "expired": intake.expire,
     "rerouted": rerouting.reroute_changed,
+    "escalated": escalation_steps.run_due,
 }
 
 
