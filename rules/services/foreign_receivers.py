@@ -46,6 +46,11 @@ def _needed(settings: _Settings, name: str) -> str:
     return value
 
 
+def _sealed(**secrets: str) -> Any:
+    """Secrets for the encrypted field, whose column is text."""
+    return secrets
+
+
 def _webhook(settings: _Settings, _: _Settings) -> Receiver:
     return Receiver(kind="webhook", config={"url": _needed(settings, "url")})
 
@@ -56,23 +61,22 @@ def _email(settings: _Settings, _: _Settings) -> Receiver:
 
 
 def _slack(settings: _Settings, defaults: _Settings) -> Receiver:
+    """An incoming webhook posts to a channel of its own: `channel` has no effect there."""
     url = settings.get("api_url") or defaults.get("slack_api_url")
-    channel = settings.get("channel")
-    config = {"channel": channel} if channel else {}
-    return Receiver(
-        kind="slack", config=config, secrets={"webhook_url": _needed({"api_url": url}, "api_url")}
-    )
+    return Receiver(kind="slack", secrets=_sealed(webhook_url=_needed({"api_url": url}, "api_url")))
 
 
 def _pagerduty(settings: _Settings, _: _Settings) -> Receiver:
-    return Receiver(kind="pagerduty", secrets={"routing_key": _needed(settings, "routing_key")})
+    return Receiver(kind="pagerduty", secrets=_sealed(routing_key=_needed(settings, "routing_key")))
 
 
 def _opsgenie(settings: _Settings, defaults: _Settings) -> Receiver:
     key = settings.get("api_key") or defaults.get("opsgenie_api_key")
     region = "eu" if "api.eu." in str(settings.get("api_url") or defaults.get("opsgenie_api_url")) else "us"
     return Receiver(
-        kind="opsgenie", config={"region": region}, secrets={"api_key": _needed({"api_key": key}, "api_key")}
+        kind="opsgenie",
+        config={"region": region},
+        secrets=_sealed(api_key=_needed({"api_key": key}, "api_key")),
     )
 
 
@@ -81,7 +85,7 @@ def _telegram(settings: _Settings, _: _Settings) -> Receiver:
     if not isinstance(chat, int):
         raise NotTaken("chat_id is not given")
     return Receiver(
-        kind="telegram", config={"chat_id": chat}, secrets={"token": _needed(settings, "bot_token")}
+        kind="telegram", config={"chat_id": chat}, secrets=_sealed(token=_needed(settings, "bot_token"))
     )
 
 
@@ -89,7 +93,7 @@ def _by_url(kind: str) -> Callable[[_Settings, _Settings], Receiver]:
     """Kinds that are nothing but a secret address."""
 
     def read(settings: _Settings, _: _Settings) -> Receiver:
-        return Receiver(kind=kind, secrets={"webhook_url": _needed(settings, "webhook_url")})
+        return Receiver(kind=kind, secrets=_sealed(webhook_url=_needed(settings, "webhook_url")))
 
     return read
 
@@ -100,10 +104,10 @@ def _sns(settings: _Settings, _: _Settings) -> Receiver:
     return Receiver(
         kind="sns",
         config={"region": _needed(signing, "region"), **config},
-        secrets={
-            "access_key_id": _needed(signing, "access_key"),
-            "secret_access_key": _needed(signing, "secret_key"),
-        },
+        secrets=_sealed(
+            access_key_id=_needed(signing, "access_key"),
+            secret_access_key=_needed(signing, "secret_key"),
+        ),
     )
 
 
