@@ -19,6 +19,7 @@ STATUS_BY_CODE: Final = {
     "scope.missing": 403,
     "conflict": 409,
     "rule.too_many": 409,
+    "receiver.no_past_alert": 409,
     "datasource.in_use": 409,
     "receiver.in_use": 409,
     "people.in_use": 409,

@@ -52,15 +52,17 @@ TemplateText = Annotated[str, Field(max_length=20_000), AfterValidator(check_mes
 class TemplatedText(BaseModel):
     """Configuration of a kind whose message is one text. Empty: our words."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     text: TemplateText | None = None
+    """Template of the text; ours without one."""
 
 
 class Templated(TemplatedText):
     """Configuration of a kind whose message has a title as well."""
 
     title: TemplateText | None = None
+    """Template of the title; ours without one."""
 
 
 @dataclass(frozen=True, slots=True)

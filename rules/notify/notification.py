@@ -12,6 +12,8 @@ from alertsite.core.errors import PlatformError
 
 FIRING = "firing"
 RESOLVED = "resolved"
+TEST = "test"
+"""Reason of a message that somebody sends to see whether it arrives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,12 @@ class Notification:
 
     @property
     def title(self) -> str:
-        """`[FIRING:2] HostDown` and the like, for subjects and log lines."""
+        """`[FIRING:2] HostDown` and the like, for subjects and log lines. A test says that it is one."""
         firing = sum(alert.state == FIRING for alert in self.alerts)
         count = f":{firing}" if firing > 1 else ""
         name = self.common_labels.get("alertname") or " ".join(self.group_labels.values()) or "alerts"
-        return f"[{self.state.upper()}{count}] {name}"
+        test = "[TEST] " if self.reason == TEST else ""
+        return f"{test}[{self.state.upper()}{count}] {name}"
 
 
 def shared(maps: list[Mapping[str, str]]) -> dict[str, str]:

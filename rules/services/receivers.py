@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from time import monotonic
+from typing import Any
 
 import httpx
 from django.conf import settings
@@ -106,6 +108,11 @@ def save_receiver(receiver: Receiver, author: Author) -> Receiver:
             at=author.now,
         )
     return receiver
+
+
+def leads_elsewhere(before: Receiver, kind: str, config: Mapping[str, Any]) -> bool:
+    """Whether a change would send the receiver's secrets to another server: its kind or URL differ."""
+    return (kind, config.get("url")) != (before.kind, before.config.get("url"))
 
 
 def delete_receiver(receiver: Receiver, author: Author) -> None:

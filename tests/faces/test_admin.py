@@ -13,11 +13,11 @@ from django.urls import reverse
 
 from alertsite.core.clock import SystemClock
 from alertsite.core.labels import label_set
-from rules.models import AlertInstance, Route, Rule, RuleVersion, Silence
+from rules.models import AlertInstance, OutboxMessage, Receiver, Route, Rule, RuleVersion, Silence
 from rules.series.protocols import SampleBatch
 from rules.services.stores import hot_store
 from tests.factories.notifying import make_route, post
-from tests.factories.rows import make_group, make_receiver, make_rule, make_tenant, make_user
+from tests.factories.rows import make_group, make_receiver, make_rule, make_tenant, make_transition, make_user
 
 RULE = {
     "name": "Busy",
@@ -88,6 +88,74 @@ def test_receiver_page_never_shows_a_secret(operator_pages, acme):
 
     assert page.status_code == 200
     assert secret["signing_key"] not in page.content.decode()
+
+
+def receiver_form(tenant, **values):
+    return {
+        "tenant": str(tenant.pk),
+        "name": "ops",
+        "config": "{}",
+        "new_secrets": "",
+        "enabled": "on",
+    } | values
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "text"),
+    [
+        pytest.param({"config": '{"colour": 1}'}, "config", "colour: Extra inputs", id="unknown setting"),
+        pytest.param({"config": '{"text": "{{ x }}"}'}, "config", "text: Value error, line 1", id="template"),
+        pytest.param({}, "new_secrets", "routing_key: Field required", id="secret that is needed"),
+        pytest.param({"kind": "pigeon"}, "kind", "pigeon", id="unknown kind"),
+    ],
+)
+def test_fault_of_a_receiver_stands_at_its_field(operator_pages, acme, values, field, text):
+    form = receiver_form(acme, kind="pagerduty") | values
+    answer = operator_pages.post(reverse("admin:rules_receiver_add"), form)
+
+    assert text in str(answer.context["adminform"].form.errors[field])
+    assert not Receiver.objects.for_tenant(acme).exists()
+
+
+def test_receiver_form_tells_what_each_kind_needs(operator_pages):
+    page = operator_pages.get(reverse("admin:rules_receiver_add")).content.decode()
+
+    assert "<code>routing_key</code> (needed)" in page
+    assert "Template of the HTML" in page
+
+
+def test_receiver_keeps_its_secrets_until_they_would_go_elsewhere(operator_pages, acme):
+    receiver = make_receiver(
+        acme,
+        name="ops",
+        kind="alertmanager",
+        config={"url": "https://a.example"},
+        secrets={"bearer_token": "t"},
+    )
+    page = reverse("admin:rules_receiver_change", args=[receiver.pk])
+    for config, kept in (
+        ('{"url": "https://a.example", "firing_for_s": 600}', {"bearer_token": "t"}),
+        ('{"url": "https://evil.example"}', {}),
+    ):
+        answer = operator_pages.post(page, receiver_form(acme, kind="alertmanager", config=config))
+        assert answer.status_code == 302, answer.context["errors"]
+        receiver.refresh_from_db()
+        assert receiver.secrets == kept
+
+
+def test_receiver_is_previewed_and_tested_on_its_page(operator_pages, acme, monkeypatch):
+    monkeypatch.setattr("rules.admin.receivers.sleep", lambda seconds: None)
+    receiver = make_receiver(acme, kind="log")
+    page = f"/admin/rules/receiver/{receiver.pk}/try"
+    assert "no alert of this tenant has fired yet" in operator_pages.get(page, follow=True).content.decode()
+
+    make_transition(acme, labels={"alertname": "DiskFull"})
+    assert "[FIRING] DiskFull" in operator_pages.get(page, follow=True).content.decode()
+    assert not OutboxMessage.objects.for_tenant(acme).exists()
+
+    answer = operator_pages.post(f"{page}/")
+    assert "The test is under way" in answer.content.decode()
+    assert OutboxMessage.objects.for_tenant(acme).get().reason == "test"
 
 
 def test_staff_without_platform_scope_is_refused(client, acme):

@@ -12,7 +12,7 @@ from rules.notify.receivers.fields import Token
 class AlertmanagerConfig(BaseModel):
     """Where it is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     url: AnyHttpUrl
     """Its root, prefix included; `/api/v2/alerts` is added."""
@@ -32,8 +32,11 @@ class AlertmanagerConfig(BaseModel):
 class AlertmanagerSecrets(BaseModel):
     """How we prove who we are: not at all, by name and password, or by token."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     username: Annotated[str, Field(max_length=200)] | None = None
+    """With `password`, for basic authentication."""
     password: Annotated[str, Field(max_length=2_000)] | None = None
+    """With `username`."""
     bearer_token: Token | None = None
+    """Instead of name and password."""

@@ -15,7 +15,7 @@ class DiscordConfig(Templated):
 class DiscordSecrets(BaseModel):
     """The way in."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     webhook_url: SecretUrl
     """Of a channel's webhook."""

@@ -15,7 +15,7 @@ class TeamsConfig(Templated):
 class TeamsSecrets(BaseModel):
     """The way in."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     webhook_url: SecretUrl
     """Of a workflow that posts what its webhook receives."""

@@ -20,7 +20,7 @@ class SlackConfig(Templated):
 class SlackSecrets(BaseModel):
     """Exactly one of the two ways in."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     webhook_url: SecretUrl | None = None
     """Of an incoming webhook."""

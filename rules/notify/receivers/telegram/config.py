@@ -23,7 +23,7 @@ class TelegramConfig(Templated):
 class TelegramSecrets(BaseModel):
     """The way in."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     token: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}:[A-Za-z0-9_-]{1,100}$")]
     """Of a bot, as BotFather gives it."""

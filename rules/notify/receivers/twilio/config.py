@@ -19,9 +19,13 @@ class TwilioConfig(TemplatedText):
     """Which telephone, how, and in which words."""
 
     account_sid: Annotated[str, StringConstraints(pattern=r"^AC[0-9a-f]{32}$")]
+    """`AC…`"""
     to: Number
+    """The telephone, as +33612345678."""
     sender: Sender
+    """A number, a messaging service `MG…`, or a name of at most 11 characters."""
     mode: Literal["sms", "voice"] = "sms"
+    """A short message, or a call."""
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}-[A-Z]{2}$")] = "en-US"
     """In which a call is spoken."""
 
@@ -29,6 +33,7 @@ class TwilioConfig(TemplatedText):
 class TwilioSecrets(BaseModel):
     """The way in."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     auth_token: Token
+    """Of the account."""
