@@ -11,7 +11,7 @@ from django.db import OperationalError
 
 from alertsite.core.clock import Clock, to_datetime
 from alertsite.core.errors import PlatformError
-from rules.services import escalation_steps, intake, rerouting
+from rules.services import escalation_steps, heartbeats, intake, rerouting
 from rules.services.waking import nudge_after_commit
 
 log = structlog.get_logger(__name__)
@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 PARTS: Final[Mapping[str, Callable[..., int]]] = {
     "expired": intake.expire,
     "rerouted": rerouting.reroute_changed,
+    "missing": heartbeats.begin_missing,
     "escalated": escalation_steps.run_due,
 }
 
