@@ -81,6 +81,7 @@ def test_any_notification_arrives(bench: Bench, values: dict[str, Any]):
         pytest.param(kind, trouble, id=f"{kind}: {trouble}")
         for kind, troubles in {
             **{kind: list(HTTP_TROUBLES) for kind in OVER_HTTP},
+            "apprise": ["503", "silent", "private address"],
             "email": [
                 "all refused for good",
                 "one greylisted",
