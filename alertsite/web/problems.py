@@ -22,6 +22,8 @@ STATUS_BY_CODE: Final = {
     "receiver.no_past_alert": 409,
     "datasource.in_use": 409,
     "receiver.in_use": 409,
+    "people.in_use": 409,
+    "calendar.link": 404,
     "query.too_expensive": 422,
     "query.execution": 422,
     "query.timeout": 503,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from rules.api import backtests, handling, linting, routing, rulefiles, ruletests, views
+from rules.api import backtests, handling, linting, people, routing, rulefiles, ruletests, views
 
 router = SimpleRouter(use_regex_path=False)
 router.register("rule-groups", views.RuleGroupViewSet, basename="rule-group")
@@ -23,6 +23,12 @@ router.register("silences", routing.SilenceViewSet, basename="silence")
 router.register("alert-groups", routing.GroupViewSet, basename="alert-group")
 router.register("suppressions", routing.SuppressionViewSet, basename="suppression")
 router.register("ledger", views.LedgerViewSet, basename="ledger")
+router.register("people", people.PersonViewSet, basename="person")
+router.register("teams", people.TeamViewSet, basename="team")
+router.register("schedules", people.ScheduleViewSet, basename="schedule")
+router.register("overrides", people.OverrideViewSet, basename="override")
+router.register("escalation-policies", people.PolicyViewSet, basename="escalation-policy")
+router.register("escalations", people.EscalationViewSet, basename="escalation")
 
 urlpatterns = [
     path("rules/import/", rulefiles.ImportView.as_view()),

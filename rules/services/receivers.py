@@ -48,6 +48,17 @@ def _now() -> datetime:
 
 
 @cache
+def poster() -> Poster:
+    """Posts to addresses that users name, guarded."""
+    return Poster(
+        resolve,
+        allow_private=settings.ALLOW_PRIVATE_WEBHOOKS,
+        ssl_context=httpx.create_ssl_context(),
+        monotonic=monotonic,
+    )
+
+
+@cache
 def receiver_registry() -> ReceiverRegistry:
     """Every kind, with the guard on addresses and the operator's SMTP server."""
     server = SmtpServer(
@@ -59,26 +70,21 @@ def receiver_registry() -> ReceiverRegistry:
         starttls=settings.EMAIL_USE_TLS,
         timeout_s=settings.EMAIL_TIMEOUT,
     )
-    poster = Poster(
-        resolve,
-        allow_private=settings.ALLOW_PRIVATE_WEBHOOKS,
-        ssl_context=httpx.create_ssl_context(),
-        monotonic=monotonic,
-    )
+    posts = poster()
     return ReceiverRegistry(
         [
-            WebhookKind(poster),
+            WebhookKind(posts),
             EmailKind(server),
             LogKind(),
-            SlackKind(poster),
-            TeamsKind(poster),
-            PagerDutyKind(poster),
-            OpsgenieKind(poster),
-            TelegramKind(poster),
-            DiscordKind(poster),
-            TwilioKind(poster),
-            SnsKind(poster, _now),
-            AlertmanagerKind(poster, _now),
+            SlackKind(posts),
+            TeamsKind(posts),
+            PagerDutyKind(posts),
+            OpsgenieKind(posts),
+            TelegramKind(posts),
+            DiscordKind(posts),
+            TwilioKind(posts),
+            SnsKind(posts, _now),
+            AlertmanagerKind(posts, _now),
             AppriseKind(settings.ALLOW_PRIVATE_WEBHOOKS),
         ]
     )

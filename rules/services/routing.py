@@ -131,14 +131,15 @@ def settings_of(tenant_id: UUID) -> NotificationSettings:
 
 def routing_of(tenant_id: UUID) -> Routing:
     """The tenant's routing, as of its last change. One statement when it is known already."""
-    rows = NotificationSettings.objects.for_tenant(tenant_id).values_list("revision", flat=True)
-    revision = rows.first()
-    if revision is None:
-        revision = settings_of(tenant_id).revision
-    known = _kept.get(tenant_id, revision)
+    return routing_at(settings_of(tenant_id))
+
+
+def routing_at(settings: NotificationSettings) -> Routing:
+    """The routing of the settings' revision."""
+    known = _kept.get(settings.tenant_id, settings.revision)
     if known is None:
-        known = _read(tenant_id, revision)
-        _kept.keep(tenant_id, known)
+        known = _read(settings.tenant_id, settings.revision)
+        _kept.keep(settings.tenant_id, known)
     return known
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from rules.models import InhibitionRule, NotificationSettings, Receiver, Route, Silence
@@ -163,3 +165,32 @@ def test_settings_have_defaults_and_bounds(alice, acme):
     assert alice.patch("/api/notification-settings/", changed, format="json").json()["damp_flapping"]
     for wrong in ({"resolve_timeout_s": 0}, {"topology": [["api", "db"]]}, {"flapping_changes": 1}):
         assert alice.patch("/api/notification-settings/", wrong, format="json").status_code == 400, wrong
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        pytest.param(
+            "slack", {"api_url": "https://hooks.slack.com/services/T/B/x", "channel": "#ops"}, id="slack"
+        ),
+        pytest.param("pagerduty", {"routing_key": "0123456789abcdef0123456789abcdef"}, id="pagerduty"),
+        pytest.param("opsgenie", {"api_key": "0123456789abcdef"}, id="opsgenie"),
+        pytest.param("telegram", {"bot_token": "1:a-token", "chat_id": -100}, id="telegram"),
+        pytest.param("discord", {"webhook_url": "https://discord.com/api/webhooks/1/x"}, id="discord"),
+        pytest.param("msteams", {"webhook_url": "https://acme.example/hook"}, id="msteams"),
+        pytest.param(
+            "sns",
+            {
+                "topic_arn": "arn:aws:sns:eu-west-1:123456789012:ops",
+                "sigv4": {"region": "eu-west-1", "access_key": "AKIA0123", "secret_key": "0123456789"},
+            },
+            id="sns",
+        ),
+    ],
+)
+def test_receivers_of_every_kind_alertmanager_has_are_taken(alice, acme, kind, settings):
+    document = {"route": {"receiver": "one"}, "receivers": [{"name": "one", f"{kind}_configs": [settings]}]}
+    answer = alice.put("/api/routes/alertmanager/", {"content": json.dumps(document)}, format="json")
+    assert answer.json() == {"routes": 1, "receivers": ["one"], "not_taken": []}, answer.content
+    receiver = Receiver.objects.for_tenant(acme).get()
+    assert (receiver.kind, receiver.send_resolved) == (kind, kind != "slack")

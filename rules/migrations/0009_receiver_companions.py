@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('rules', '0007_datasources'),
+        ('rules', '0008_escalation_pauses_and_calendars'),
     ]
 
     operations = [
