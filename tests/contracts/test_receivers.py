@@ -37,6 +37,8 @@ def test_every_folder_of_a_kind_is_tested():
     kinds = {folder.parent.name for folder in folders.glob("*/receiver.py")}
     assert kinds == set(BENCHES)
     assert all((folders / kind / "README.md").is_file() for kind in kinds)
+    page = (folders.parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    assert all(f"[`{kind}`](../rules/notify/receivers/{kind}/README.md)" in page for kind in kinds)
 
 
 def test_a_delivery_has_a_receipt(bench: Bench):
