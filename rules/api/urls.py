@@ -5,7 +5,19 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from rules.api import backtests, handling, linting, people, routing, rulefiles, ruletests, views
+from rules.api import (
+    backtests,
+    handling,
+    heartbeats,
+    hooks,
+    linting,
+    people,
+    routing,
+    rulefiles,
+    ruletests,
+    views,
+)
+from rules.services.heartbeats import Outcome
 
 router = SimpleRouter(use_regex_path=False)
 router.register("rule-groups", views.RuleGroupViewSet, basename="rule-group")
@@ -29,6 +41,8 @@ router.register("schedules", people.ScheduleViewSet, basename="schedule")
 router.register("overrides", people.OverrideViewSet, basename="override")
 router.register("escalation-policies", people.PolicyViewSet, basename="escalation-policy")
 router.register("escalations", people.EscalationViewSet, basename="escalation")
+router.register("heartbeats", heartbeats.HeartbeatViewSet, basename="heartbeat")
+router.register("hooks", hooks.HookViewSet, basename="hook")
 
 urlpatterns = [
     path("rules/import/", rulefiles.ImportView.as_view()),
@@ -40,4 +54,8 @@ urlpatterns = [
     path("alerts/bulk/", handling.BulkView.as_view()),
     path("rules/export/", rulefiles.ExportView.as_view()),
     *router.urls,
+    path("heartbeats/<str:token>/", heartbeats.PingView.as_view()),
+    path("heartbeats/<str:token>/start", heartbeats.PingView.as_view(outcome=Outcome.START)),
+    path("heartbeats/<str:token>/fail", heartbeats.PingView.as_view(outcome=Outcome.FAIL)),
+    path("hooks/<str:token>/", hooks.HookView.as_view()),
 ]

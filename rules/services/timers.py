@@ -16,6 +16,7 @@ from rules.services import (
     correlating,
     damping,
     escalation_steps,
+    heartbeats,
     intake,
     rerouting,
     watching,
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 PARTS: Final[Mapping[str, Callable[..., int]]] = {
     "expired": intake.expire,
     "rerouted": rerouting.reroute_changed,
+    "missing": heartbeats.begin_missing,
     "escalated": escalation_steps.run_due,
 }
 

@@ -16,7 +16,13 @@ from rules.models import Receiver, Rule, RuleGroup
 from tests.factories.rows import make_group, make_receiver, make_rule, make_tenant
 
 OPEN = {"", "healthz", "readyz", "metrics", "docs", "api/schema/", "api/token/", "api/token/refresh/"}
-TOKENED = {"ical/<str:token>/schedule.ics"}
+TOKENED = {
+    "ical/<str:token>/schedule.ics",
+    "api/heartbeats/<str:token>/",
+    "api/heartbeats/<str:token>/start",
+    "api/heartbeats/<str:token>/fail",
+    "api/hooks/<str:token>/",
+}
 """Routes whose address is the credential: whoever knows it may use it, for one tenant's one thing."""
 NO_TENANT = {"prometheus/api/v1/format_query"}
 
