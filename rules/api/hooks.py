@@ -73,7 +73,7 @@ class HookViewSet(EditableViewSet):
         return self._shown_once(hooks.create(row, self.author), status.HTTP_201_CREATED)
 
     def save(self, row: InboundHook) -> InboundHook:
-        return hooks.save(row, self.author)
+        return hooks.change(row, self.author)
 
     def remove(self, row: InboundHook) -> None:
         hooks.delete(row, self.author)
