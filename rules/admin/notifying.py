@@ -14,11 +14,6 @@ from rules.models import (
     GroupedAlert,
     Incident,
     IncidentAlert,
-    InhibitionRule,
-    MuteTimeInterval,
-    NotificationSettings,
-    Route,
-    Silence,
     Suppression,
     ToldAlert,
 )
@@ -39,11 +34,6 @@ for shown in (
     GroupedAlert,
     Incident,
     IncidentAlert,
-    InhibitionRule,
-    MuteTimeInterval,
-    NotificationSettings,
-    Route,
-    Silence,
     Suppression,
     ToldAlert,
 ):

@@ -5,7 +5,18 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from rules.api import backtests, handling, heartbeats, hooks, linting, people, rulefiles, ruletests, views
+from rules.api import (
+    backtests,
+    handling,
+    heartbeats,
+    hooks,
+    linting,
+    people,
+    routing,
+    rulefiles,
+    ruletests,
+    views,
+)
 from rules.services.heartbeats import Outcome
 
 router = SimpleRouter(use_regex_path=False)
@@ -17,6 +28,12 @@ router.register("receivers", views.ReceiverViewSet, basename="receiver")
 router.register("datasources", views.DatasourceViewSet, basename="datasource")
 router.register("deliveries", views.DeliveryViewSet, basename="delivery")
 router.register("dead-letters", views.DeadLetterViewSet, basename="dead-letter")
+router.register("routes", routing.RouteViewSet, basename="route")
+router.register("time-intervals", routing.IntervalViewSet, basename="time-interval")
+router.register("inhibition-rules", routing.InhibitionViewSet, basename="inhibition-rule")
+router.register("silences", routing.SilenceViewSet, basename="silence")
+router.register("alert-groups", routing.GroupViewSet, basename="alert-group")
+router.register("suppressions", routing.SuppressionViewSet, basename="suppression")
 router.register("ledger", views.LedgerViewSet, basename="ledger")
 router.register("people", people.PersonViewSet, basename="person")
 router.register("teams", people.TeamViewSet, basename="team")
@@ -32,6 +49,8 @@ urlpatterns = [
     path("rules/backtest/", backtests.BacktestView.as_view()),
     path("rules/lint/", linting.LintView.as_view()),
     path("rules/test/", ruletests.RuleTestView.as_view()),
+    path("routes/alertmanager/", routing.AlertmanagerFileView.as_view()),
+    path("notification-settings/", routing.SettingsView.as_view()),
     path("alerts/bulk/", handling.BulkView.as_view()),
     path("rules/export/", rulefiles.ExportView.as_view()),
     *router.urls,
