@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('rules', '0009_receiver_companions'),
+        ('rules', '0008_escalation_pauses_and_calendars'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('rules', '0008_escalation_pauses_and_calendars'),
+        ('rules', '0009_heartbeats_that_are_down'),
     ]
 
     operations = [
