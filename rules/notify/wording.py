@@ -135,6 +135,10 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "Escalation {policy}, step {step}: {told} was told.",
         "Escalade {policy}, étape {step} : {told} a été prévenu.",
     ),
+    "escalated.vain": (
+        "Escalation {policy}, step {step}, reached nobody: {told}.",
+        "Escalade {policy}, étape {step} : personne n'a été joint ({told}).",
+    ),
     "incident": (
         "It belongs to the incident {title}: {reason} {evidence}.",
         "Elle appartient à l'incident {title} : {reason} {evidence}.",

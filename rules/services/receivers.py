@@ -34,6 +34,7 @@ from rules.notify.receivers.telegram.receiver import TelegramKind
 from rules.notify.receivers.twilio.receiver import TwilioKind
 from rules.notify.receivers.webhook.receiver import WebhookKind
 from rules.services.authoring import Author
+from rules.services.people import StillNamed, places_of
 from rules.services.routes import count_change
 
 
@@ -119,6 +120,9 @@ def leads_elsewhere(before: Receiver, kind: str, config: Mapping[str, Any]) -> b
 
 def delete_receiver(receiver: Receiver, author: Author) -> None:
     """Remove a receiver. What it was still owed is cancelled with it, and the audit chain says how much."""
+    places = list(places_of(receiver))
+    if places:
+        raise StillNamed(receiver, places)
     with transaction.atomic():
         owed = receiver.messages.filter(status="due").count()
         deed = Deed(
