@@ -5,8 +5,10 @@ Skipped where they are not installed.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
@@ -102,6 +104,17 @@ def amtool(platform, tmp_path):
         return done.stdout
 
     return ask
+
+
+def test_the_example_of_custom_rules_runs(start):
+    up = start(ALLOW_PRIVATE_WEBHOOKS="true")
+    up.wait_until_up()
+    password = re.search(r"password: (\S+)", up.output).group(1)
+    url = f"http://127.0.0.1:{up.port}"
+    command = [sys.executable, "examples/custom-rules.py", url, "operator", password, "demo"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith(("story:", "silence: operator"))
 
 
 def wait_for(condition):
