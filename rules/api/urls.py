@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from rules.api import backtests, handling, linting, rulefiles, ruletests, views
+from rules.api import backtests, handling, linting, reports, rulefiles, ruletests, views
 
 router = SimpleRouter(use_regex_path=False)
 router.register("rule-groups", views.RuleGroupViewSet, basename="rule-group")
@@ -16,6 +16,8 @@ router.register("receivers", views.ReceiverViewSet, basename="receiver")
 router.register("datasources", views.DatasourceViewSet, basename="datasource")
 router.register("deliveries", views.DeliveryViewSet, basename="delivery")
 router.register("dead-letters", views.DeadLetterViewSet, basename="dead-letter")
+router.register("report-schedules", reports.ReportScheduleViewSet, basename="report-schedule")
+router.register("reports", reports.ReportViewSet, basename="report")
 router.register("ledger", views.LedgerViewSet, basename="ledger")
 
 urlpatterns = [
