@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import redis
@@ -15,7 +16,7 @@ from django.db import connection
 from alertsite.core.clock import from_datetime
 from alertsite.core.errors import PlatformError
 from alertsite.core.labels import label_set
-from rules.evaluation.replay import FiringInterval
+from rules.evaluation.replay import Replay
 from rules.models import Rule
 from rules.reports.facts import Change
 from rules.reports.improvements import (
@@ -30,8 +31,10 @@ from rules.reports.improvements import (
 )
 from rules.reports.periods import Period
 from rules.services import backtesting
-from rules.services.authoring import draft_of
-from rules.services.backtesting import Verdict, backtest
+from rules.services.authoring import RuleDraft, draft_of
+from rules.services.backtesting import backtest
+
+T = TypeVar("T")
 
 BY_ITSELF: Final = timedelta(minutes=5)
 RULES: Final = 5
@@ -67,13 +70,13 @@ def acted_on_statement() -> str:
     return _ACTED_ON
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Tried:
-    """What came of the trials."""
+    """What came of the trials: the best changes, how many were tried, what went wrong."""
 
-    changes: list[Change] = field(default_factory=list)
-    count: int = 0
-    faults: list[str] = field(default_factory=list)
+    changes: Sequence[Change]
+    count: int
+    faults: Sequence[str]
 
 
 def try_changes(
@@ -86,26 +89,44 @@ def try_changes(
     rule_ids
         The loudest first.
     seconds
-        A monotonic clock: once `BUDGET_S` are gone, no further trial begins.
+        A monotonic clock: once `BUDGET_S` are gone, no further back-test begins.
     """
-    tried, changes, ends = Tried(), list[Change](), seconds() + BUDGET_S
+    trials, changes = _Trials(seconds, seconds() + BUDGET_S), list[Change]()
     rows = Rule.objects.for_tenant(tenant_id).select_related("group")
     known = {str(rule.pk): rule for rule in rows.filter(pk__in=rule_ids[:RULES], state="active")}
     for rule in filter(None, map(known.get, rule_ids[:RULES])):
         bench = _Bench.of(rule, period)
+        live = trials.run(rule.name, bench.replay)
+        if live is None:
+            continue
         for candidate in candidates(bench.loud):
-            if seconds() >= ends:
-                tried.faults.append(f"there was no time to try more than {tried.count} changes")
-                tried.changes = most_worth(changes)
-                return tried
-            try:
-                changes.append(bench.try_one(candidate))
-            except (PlatformError, redis.RedisError) as error:
-                tried.faults.append(f"{rule.name}, {candidate.kind}: {error}")
-            else:
-                tried.count += 1
-    tried.changes = most_worth(changes)
-    return tried
+            change = trials.run(f"{rule.name}, {candidate.kind}", partial(bench.judge, candidate, live))
+            if change is not None:
+                changes.append(change)
+    if trials.late:
+        trials.faults.append(f"there was no time to try more than {len(changes)} changes")
+    return Tried(most_worth(changes), len(changes), trials.faults)
+
+
+@dataclass(slots=True)
+class _Trials:
+    """Runs what may fail while there is time."""
+
+    seconds: Callable[[], float]
+    ends: float
+    faults: list[str] = field(default_factory=list)
+    late: bool = False
+
+    def run(self, what: str, trial: Callable[[], T]) -> T | None:
+        """What came of a trial; None when it failed, or there was no time."""
+        self.late = self.late or self.seconds() >= self.ends
+        if self.late:
+            return None
+        try:
+            return trial()
+        except (PlatformError, redis.RedisError) as error:
+            self.faults.append(f"{what}: {error}")
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,31 +161,27 @@ class _Bench:
         ]
         return cls(rule, loud, from_datetime(start), from_datetime(period.end), handled)
 
-    def try_one(self, candidate: Candidate) -> Change:
-        """Back-test a candidate beside the rule as it is."""
+    def replay(self, draft: RuleDraft | None = None) -> Replay:
+        """What a draft of the rule would have done, or the rule as it is."""
+        rule = None if draft is not None else self.rule
+        trial = backtesting.Trial(self.start_ms, self.end_ms, rule=rule, draft=draft, group=self.rule.group)
+        return backtest(self.rule.tenant_id, trial, now_ms=self.end_ms).verdict.replay
+
+    def judge(self, candidate: Candidate, live: Replay) -> Change:
+        """What a candidate would have done, beside what the rule did."""
         removed = candidate.kind is ChangeKind.REMOVE
-        done = backtest(
-            self.rule.tenant_id,
-            backtesting.Trial(
-                self.start_ms,
-                self.end_ms,
-                rule=self.rule,
-                draft=None if removed else self._draft(candidate),
-            ),
-            now_ms=self.end_ms,
-        )
-        live = done.live or done.verdict
+        changed = Replay() if removed else self.replay(self._draft(candidate))
         trial = Trial(
             rule=self.loud,
             candidate=candidate,
             hours=(self.end_ms - self.start_ms) / 3_600_000,
-            notifications=(live.replay.notifications, 0 if removed else done.verdict.replay.notifications),
+            notifications=(live.notifications, changed.notifications),
             before=_stretches(live),
-            after=[] if removed else _stretches(done.verdict),
+            after=_stretches(changed),
         )
         return judged(trial, self.acted_on)
 
-    def _draft(self, candidate: Candidate) -> Any:
+    def _draft(self, candidate: Candidate) -> RuleDraft:
         """The rule with the change; a structured condition gives way to its expression."""
         values = {
             name: value
@@ -193,6 +210,5 @@ def _stretch(labels: dict[str, str], start: datetime, end: datetime) -> Fired:
     return Fired(label_set(labels), from_datetime(start), from_datetime(end))
 
 
-def _stretches(verdict: Verdict) -> list[Fired]:
-    intervals: Iterable[FiringInterval] = verdict.replay.intervals
-    return [Fired(label_set(one.labels), one.start_ms, one.end_ms) for one in intervals]
+def _stretches(done: Replay) -> list[Fired]:
+    return [Fired(label_set(one.labels), one.start_ms, one.end_ms) for one in done.intervals]
