@@ -11,6 +11,7 @@ BEAT_SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "wake deliveries": {"task": "rules.tasks.delivering.wake_deliveries", "schedule": 1.0},
     "wake groups": {"task": "rules.tasks.notifying.wake_groups", "schedule": 1.0},
     "wake timers": {"task": "rules.tasks.notifying.wake_timers", "schedule": 1.0},
+    "watch alerts": {"task": "rules.tasks.notifying.watch", "schedule": 10.0},
     "collect host metrics": {"task": "rules.tasks.collecting.collect_host", "schedule": 15.0},
     "wake reports": {"task": "rules.tasks.reporting.wake_reports", "schedule": 15.0},
     "archive blocks": {"task": "rules.tasks.upkeep.archive_blocks", "schedule": 600.0},

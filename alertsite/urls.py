@@ -9,7 +9,7 @@ from rest_framework.routers import SimpleRouter
 
 from alertsite.web.tenants import ApiKeyViewSet, TenantViewSet
 from alertsite.web.tokens import Docs, RefreshedToken, Schema, Token
-from rules.api import ingestion, operations, otlp
+from rules.api import ingestion, operations, otlp, people
 
 platform = SimpleRouter(use_regex_path=False)
 platform.register("tenants", TenantViewSet, basename="tenant")
@@ -34,5 +34,6 @@ urlpatterns = [
     path("docs", Docs.as_view(url_name="schema")),
     path("prometheus/api/v1/", include("rules.api.prometheus")),
     path("alertmanager/api/v2/", include("rules.api.alertmanager")),
+    path("ical/<str:token>/schedule.ics", people.CalendarView.as_view()),
     path("admin/", admin.site.urls),
 ]

@@ -175,6 +175,7 @@ SPECTACULAR_SETTINGS = {
 UNFOLD = {"SITE_TITLE": "alertsite", "SITE_HEADER": "alertsite"}
 
 # A webhook is a request made from inside: private addresses only where the operator says so.
+DEADMAN_URL = env.text("DEADMAN_URL", "")
 ALLOW_PRIVATE_WEBHOOKS = env.flag("ALLOW_PRIVATE_WEBHOOKS", default=False)
 
 # The tenant that receives the metrics of the machine an ingest worker runs on. Empty: none are collected.

@@ -20,4 +20,6 @@ THROTTLE_RATES = {
     "read": "1200/min",
     "write": "300/min",
     "ingest": "6000/min",
+    "ping": "1200/min",
+    "link": "60/min",
 }

@@ -10,17 +10,11 @@ from unfold.admin import TabularInline
 
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.web.admin import ReadOnlyAdmin
+from rules.admin.alerts import shown_story
 from rules.admin.presenting import pretty
 from rules.evaluation.outcomes import describe
-from rules.models import AlertInstance, AlertTransition, DeliveryAttempt, LedgerEntry, OutboxMessage
+from rules.models import AlertTransition, DeliveryAttempt, LedgerEntry, OutboxMessage
 from rules.services import delivery
-
-
-@admin.register(AlertInstance)
-class AlertInstanceAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "state", "tenant", "rule", "active_since", "fired_at", "value"]
-    list_filter = ["tenant", "state"]
-    list_select_related = ["tenant", "rule"]
 
 
 @admin.register(AlertTransition)
@@ -41,6 +35,7 @@ class AlertTransitionAdmin(ReadOnlyAdmin):
         "shown_annotations",
         "shown_trace",
         "told",
+        "story",
     ]
     readonly_fields = fields
 
@@ -59,6 +54,10 @@ class AlertTransitionAdmin(ReadOnlyAdmin):
     @admin.display(description="why")
     def shown_trace(self, row: AlertTransition) -> SafeString:
         return pretty(row.trace)
+
+    @admin.display(description="the whole story")
+    def story(self, row: AlertTransition) -> SafeString:
+        return shown_story(row, "en")
 
     @admin.display(description="who was told")
     def told(self, row: AlertTransition) -> SafeString:

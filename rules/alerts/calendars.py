@@ -19,6 +19,7 @@ from rules.alerts.recurrence import Recurrence
 
 MAX_CHARACTERS: Final = 1 << 20
 MAX_EVENTS: Final = 1000
+MAX_RECURRING: Final = 50
 PRODUCT: Final = "-//alertsite//on-call//EN"
 
 
@@ -58,15 +59,18 @@ def overrides_from_ical(text: str, from_ms: int, to_ms: int) -> tuple[Override, 
     events = [event for event in calendar.walk("VEVENT") if isinstance(event, icalendar.Event)]
     if len(events) > MAX_EVENTS:
         raise InvalidSchedule(f"calendar has {len(events)} events, limit is {MAX_EVENTS}")
-    for event in events:
-        _check(event)
+    recurring = [event for event in events if _recurs(event)]
+    if len(recurring) > MAX_RECURRING:
+        raise InvalidSchedule(f"calendar has {len(recurring)} recurring events, limit is {MAX_RECURRING}")
     found = recurring_ical_events.of(calendar).between(_moment(from_ms), _moment(to_ms))
     overrides = (_override(event) for event in found if event.start < event.end)
     return tuple(sorted(overrides, key=lambda one: (one.begin_ms, one.member)))
 
 
-def _check(event: icalendar.Event) -> None:
-    """Refuse an event without begin or summary, and rules that our own recurrences refuse."""
+def _recurs(event: icalendar.Event) -> bool:
+    """Whether the event has a rule. One without begin or summary is refused, so are rules that our own
+    recurrences refuse or that begin more than once a day.
+    """
     if "DTSTART" not in event or not str(event.get("SUMMARY", "")).strip():
         raise InvalidSchedule("an event has no DTSTART or no SUMMARY")
     try:
@@ -74,7 +78,10 @@ def _check(event: icalendar.Event) -> None:
     except ValueError as error:
         raise InvalidSchedule(f"an event has no readable begin and end: {error}") from None
     for rule in event.rrules:
+        if rule.get("FREQ") == ["HOURLY"] or "BYHOUR" in rule or "BYMINUTE" in rule:
+            raise InvalidSchedule(f"rule {rule.to_ical().decode()} begins more than once a day")
         Recurrence(rule.to_ical().decode(), 1).check(begin_ms)
+    return bool(event.rrules)
 
 
 def _override(event: icalendar.Event) -> Override:

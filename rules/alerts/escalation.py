@@ -68,6 +68,7 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Steps in order; after the last the whole is repeated `repeats` times, each `repeat_delay_ms` later.
+    When that too is over, and as much later, `hand_over_to` goes on, if there is such a policy.
 
     Raises ------ InvalidPolicy If there is no step or too many, a step tells nobody, a delay is negative,
     or a hand-over is not the last step's only target or comes with repeats.
@@ -77,6 +78,7 @@ class Policy:
     steps: tuple[Step, ...]
     repeats: int = 0
     repeat_delay_ms: int = 0
+    hand_over_to: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.steps) <= MAX_STEPS:
@@ -156,6 +158,8 @@ def _take(policies: Mapping[str, Policy], state: EscalationState, now_ms: int) -
     if policy is None:
         return _over(state, EscalationReason.POLICY_GONE)
     if state.step >= len(policy.steps):
+        if policy.hand_over_to:
+            return _hand_over(policies, state, policy.hand_over_to, now_ms)
         return _over(state, EscalationReason.EXHAUSTED)
     step = policy.steps[state.step]
     if step.targets[0].kind is TargetKind.POLICY:
@@ -175,7 +179,8 @@ def _advance(policy: Policy, state: EscalationState, now_ms: int) -> EscalationS
     if state.round < policy.repeats:
         due_ms = now_ms + policy.repeat_delay_ms + policy.steps[0].delay_ms
         return replace(state, step=0, round=state.round + 1, due_ms=due_ms)
-    return replace(state, step=following, due_ms=None)
+    due_ms_after = now_ms + policy.repeat_delay_ms if policy.hand_over_to else None
+    return replace(state, step=following, due_ms=due_ms_after)
 
 
 def _hand_over(

@@ -191,6 +191,11 @@ def decide(group: GroupState, members: Sequence[Member], context: Context) -> Fl
     )
 
 
+def heard(members: Sequence[Member], context: Context) -> list[Member]:
+    """Members that fire and that nothing and nobody keeps quiet now."""
+    return _sort(members, context).heard
+
+
 def _sort(members: Sequence[Member], context: Context) -> _Sorted:
     found = _Sorted([], [], [], [])
     for member in members:

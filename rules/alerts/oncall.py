@@ -9,7 +9,7 @@ before it. A later layer comes before an earlier one wherever it has somebody, a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -196,6 +196,21 @@ def on_call(schedule: Schedule, at_ms: int) -> tuple[str, ...]:
         if member is not None:
             return (member,)
     return ()
+
+
+def uncovered(overrides: Iterable[Override], by: Sequence[Override]) -> tuple[Override, ...]:
+    """What is left of overrides where those in `by` come before them."""
+    left = list(overrides)
+    for taken in by:
+        left = [part for one in left for part in _without(one, taken)]
+    return tuple(left)
+
+
+def _without(one: Override, taken: Override) -> Iterator[Override]:
+    if one.begin_ms < min(one.end_ms, taken.begin_ms):
+        yield Override(one.member, one.begin_ms, min(one.end_ms, taken.begin_ms))
+    if max(one.begin_ms, taken.end_ms) < one.end_ms:
+        yield Override(one.member, max(one.begin_ms, taken.end_ms), one.end_ms)
 
 
 def shifts(schedule: Schedule, from_ms: int, to_ms: int) -> tuple[Shift, ...]:

@@ -37,9 +37,10 @@ from rules.alerts.recurrence import Recurrence
 from rules.alerts.routes import Route, build_tree, match
 from rules.alerts.silences import Silence, SilenceIndex
 from rules.alerts.timelinefile import DEFAULT_RECEIVER, InvalidTimeline, Timeline, parse_timeline
-from rules.evaluation.program import RuleSpec, ShardProgram
+from rules.evaluation.program import ShardProgram
 from rules.evaluation.publishing import SeriesPublisher
 from rules.evaluation.ruletests import specs_of
+from rules.evaluation.specs import RuleSpec
 from rules.evaluation.states import NEVER, ActiveAlerts
 from rules.evaluation.tick import ALERT_NAME, Expander, Surroundings, run_tick
 from rules.language.engine import EvaluationLimits

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import yaml
 
 from alertsite.core.errors import PlatformError
+from rules.language.yaml_depth import MAX_NESTING, refuse_deep
 
 MAX_CHARACTERS = 1 << 20
 MAX_NODES = 200_000
-MAX_NESTING = 100
 _NULL = "tag:yaml.org,2002:null"
 
 
@@ -52,7 +52,7 @@ def compose(text: str) -> yaml.Node | None:
     if len(text) > MAX_CHARACTERS:
         raise InvalidDocument([Problem(1, 1, f"text has {len(text)} characters, limit is {MAX_CHARACTERS}")])
     try:
-        _refuse_deep(text)
+        refuse_deep(text)
         root: yaml.Node | None = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -63,17 +63,6 @@ def compose(text: str) -> yaml.Node | None:
     if root is not None:
         _weigh(root)
     return root
-
-
-def _refuse_deep(text: str) -> None:
-    """Refuse deep nesting before nodes are composed: the C composer recurses and would end the process."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_NESTING:
-            mark = event.start_mark
-            where = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            raise InvalidDocument([Problem(*where, f"nested deeper than {MAX_NESTING}")])
 
 
 def _weigh(root: yaml.Node) -> None:

@@ -24,6 +24,7 @@ from rules.models import (
     RuleVersion,
     ToldAlert,
 )
+from rules.services import receivers
 from rules.services.authoring import RuleDraft
 
 MAX_DURATION_S = 366 * 86_400
@@ -228,6 +229,15 @@ class ReceiverSerializer(serializers.ModelSerializer[Receiver]):
             "created_at",
         ]
         read_only_fields = ["id", "created_at"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Drop the secrets when kind or URL change: they are not for another server to see."""
+        before = self.instance
+        if isinstance(before, Receiver) and receivers.leads_elsewhere(
+            before, attrs.get("kind", before.kind), attrs.get("config", before.config)
+        ):
+            attrs.setdefault("secrets", {})
+        return attrs
 
 
 class DatasourceSerializer(serializers.ModelSerializer[Datasource]):

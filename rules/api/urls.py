@@ -5,7 +5,20 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from rules.api import backtests, handling, linting, reports, rulefiles, ruletests, views
+from rules.api import (
+    backtests,
+    handling,
+    heartbeats,
+    hooks,
+    linting,
+    people,
+    reports,
+    routing,
+    rulefiles,
+    ruletests,
+    views,
+)
+from rules.services.heartbeats import Outcome
 
 router = SimpleRouter(use_regex_path=False)
 router.register("rule-groups", views.RuleGroupViewSet, basename="rule-group")
@@ -18,14 +31,34 @@ router.register("deliveries", views.DeliveryViewSet, basename="delivery")
 router.register("dead-letters", views.DeadLetterViewSet, basename="dead-letter")
 router.register("report-schedules", reports.ReportScheduleViewSet, basename="report-schedule")
 router.register("reports", reports.ReportViewSet, basename="report")
+router.register("routes", routing.RouteViewSet, basename="route")
+router.register("time-intervals", routing.IntervalViewSet, basename="time-interval")
+router.register("inhibition-rules", routing.InhibitionViewSet, basename="inhibition-rule")
+router.register("silences", routing.SilenceViewSet, basename="silence")
+router.register("alert-groups", routing.GroupViewSet, basename="alert-group")
+router.register("suppressions", routing.SuppressionViewSet, basename="suppression")
 router.register("ledger", views.LedgerViewSet, basename="ledger")
+router.register("people", people.PersonViewSet, basename="person")
+router.register("teams", people.TeamViewSet, basename="team")
+router.register("schedules", people.ScheduleViewSet, basename="schedule")
+router.register("overrides", people.OverrideViewSet, basename="override")
+router.register("escalation-policies", people.PolicyViewSet, basename="escalation-policy")
+router.register("escalations", people.EscalationViewSet, basename="escalation")
+router.register("heartbeats", heartbeats.HeartbeatViewSet, basename="heartbeat")
+router.register("hooks", hooks.HookViewSet, basename="hook")
 
 urlpatterns = [
     path("rules/import/", rulefiles.ImportView.as_view()),
     path("rules/backtest/", backtests.BacktestView.as_view()),
     path("rules/lint/", linting.LintView.as_view()),
     path("rules/test/", ruletests.RuleTestView.as_view()),
+    path("routes/alertmanager/", routing.AlertmanagerFileView.as_view()),
+    path("notification-settings/", routing.SettingsView.as_view()),
     path("alerts/bulk/", handling.BulkView.as_view()),
     path("rules/export/", rulefiles.ExportView.as_view()),
     *router.urls,
+    path("heartbeats/<str:token>/", heartbeats.PingView.as_view()),
+    path("heartbeats/<str:token>/start", heartbeats.PingView.as_view(outcome=Outcome.START)),
+    path("heartbeats/<str:token>/fail", heartbeats.PingView.as_view(outcome=Outcome.FAIL)),
+    path("hooks/<str:token>/", hooks.HookView.as_view()),
 ]

@@ -23,6 +23,7 @@ from alertsite.web.views import TenantView
 from rules.api import serializers
 from rules.api.filters import AlertFilter, MessageFilter, RuleFilter, TransitionFilter
 from rules.api.handling import HandledAlerts
+from rules.api.trying import TriedReceivers
 from rules.models import (
     AlertInstance,
     AlertTransition,
@@ -284,7 +285,7 @@ class TransitionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tenant
         return AlertTransition.objects.for_tenant(self.grant.tenant_id)
 
 
-class ReceiverViewSet(EditableViewSet):
+class ReceiverViewSet(TriedReceivers, EditableViewSet):
     """Receivers."""
 
     nothing = Receiver.across_tenants.none()

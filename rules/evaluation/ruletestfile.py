@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from alertsite.core.durations import parse_duration_ms
 from alertsite.core.errors import PlatformError
+from rules.language.yaml_depth import refuse_deep
 
 MAX_FILE_CHARACTERS: Final = 8 << 20
 
@@ -116,6 +117,7 @@ def parse_test_file(text: str) -> RuleTestFile:
     if len(text) > MAX_FILE_CHARACTERS:
         raise InvalidTestFile(f"file has {len(text)} characters, limit is {MAX_FILE_CHARACTERS}")
     try:
+        refuse_deep(text)
         document = yaml.load(text, Loader=yaml.CBaseLoader)  # noqa: S506 # makes texts, lists and mappings alone
     except yaml.YAMLError as error:
         raise InvalidTestFile(f"not YAML: {error}") from None

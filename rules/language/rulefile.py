@@ -16,6 +16,7 @@ import yaml
 
 from alertsite.core.durations import parse_duration_ms
 from alertsite.core.errors import InvalidDuration, PlatformError
+from rules.language.yaml_depth import refuse_deep
 
 MAX_FILE_CHARACTERS: Final = 8 << 20
 
@@ -116,6 +117,7 @@ def parse_rule_file(text: str) -> list[FileGroup]:
     if len(text) > MAX_FILE_CHARACTERS:
         raise InvalidRuleFile(1, f"file has {len(text)} characters, limit is {MAX_FILE_CHARACTERS}")
     try:
+        refuse_deep(text)
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1

@@ -33,6 +33,14 @@ class Receiver(TenantModel):
         validators=[MinValueValidator(60), MaxValueValidator(7 * 86_400)],
         help_text="Seconds between test messages that prove the way is open. Empty: none.",
     )
+    along_with = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="companions",
+        help_text="Is told whatever that receiver is told: another way to reach the same people.",
+    )
     next_canary_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -132,6 +132,7 @@ class Escalation(TenantModel):
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.RUNNING)
     step = models.PositiveIntegerField(default=0, help_text="The step that is next.")
     round = models.PositiveIntegerField(default=0, help_text="How often it began again.")
+    hand_overs = models.PositiveIntegerField(default=0, help_text="Policies it went through before this one.")
     started_at = models.DateTimeField()
     next_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)

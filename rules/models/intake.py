@@ -29,6 +29,9 @@ class Heartbeat(TenantModel):
     last_ping_at = models.DateTimeField(null=True, blank=True)
     last_outcome = models.CharField(max_length=10, blank=True, help_text="success, fail or start.")
     due_at = models.DateTimeField(null=True, blank=True, help_text="When it is missing.")
+    down_since = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since it is missing or said that it failed."
+    )
 
     class Meta:
         ordering = ["name"]

@@ -58,6 +58,11 @@ class OnCallSchedule(TenantModel):
         help_text="Rotations: members, length, hand-over, hours. See docs/notifications.md.",
     )
     ical = models.TextField(blank=True, help_text="A calendar to be followed instead of layers.")
+    calendar_generation = models.PositiveIntegerField(
+        default=1,
+        editable=False,
+        help_text="Part of the calendar's address: counting up makes the old one void.",
+    )
 
     class Meta:
         ordering = ["name"]

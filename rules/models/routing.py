@@ -72,6 +72,11 @@ class EscalationPolicy(TenantModel):
         validators=[MaxValueValidator(20)],
         help_text="How often to begin again after the last step.",
     )
+    repeat_delay_s = models.PositiveIntegerField(
+        default=300,
+        validators=[MaxValueValidator(86_400)],
+        help_text="Pause after the last step, before it begins again or hands over.",
+    )
     hand_over_to = models.ForeignKey(
         "self",
         null=True,

@@ -12,6 +12,8 @@ from alertsite.core.errors import PlatformError
 
 FIRING = "firing"
 RESOLVED = "resolved"
+TEST = "test"
+"""Reason of a message that somebody sends to see whether it arrives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,12 @@ class Notification:
 
     @property
     def title(self) -> str:
-        """`[FIRING:2] HostDown` and the like, for subjects and log lines."""
+        """`[FIRING:2] HostDown` and the like, for subjects and log lines. A test says that it is one."""
         firing = sum(alert.state == FIRING for alert in self.alerts)
         count = f":{firing}" if firing > 1 else ""
         name = self.common_labels.get("alertname") or " ".join(self.group_labels.values()) or "alerts"
-        return f"[{self.state.upper()}{count}] {name}"
+        test = "[TEST] " if self.reason == TEST else ""
+        return f"{test}[{self.state.upper()}{count}] {name}"
 
 
 def shared(maps: list[Mapping[str, str]]) -> dict[str, str]:
@@ -108,6 +111,18 @@ class Receipt:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a channel would send, with nothing secret in it."""
+
+    to: str
+    """Where it goes: an address with its secrets masked, or the recipients."""
+    content_type: str
+    body: str
+    faults: tuple[str, ...] = ()
+    """Templates that could not be filled, each with its field and reason; defaults stand in their place."""
+
+
 class DeliveryFailed(PlatformError):
     """The other side did not take the message, but may later."""
 
@@ -125,6 +140,16 @@ class DeliveryRefused(PlatformError):
     code = "delivery.refused"
 
 
+class InvalidReceiver(PlatformError):
+    """A receiver's configuration does not fit its kind. `errors` has one line a field."""
+
+    code = "receiver.invalid"
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in errors.items()))
+        self.errors = errors
+
+
 class Channel(Protocol):
     """A receiver made ready with its configuration."""
 
@@ -138,6 +163,9 @@ class Channel(Protocol):
         DeliveryRefused
             If none will.
         """
+
+    def preview(self, notification: Notification) -> Preview:
+        """What `send` would send. Sends nothing."""
 
 
 class ReceiverKind(Protocol):
@@ -156,4 +184,10 @@ class ReceiverKind(Protocol):
         """What of it is never shown."""
 
     def open(self, config: Any, secrets: Any) -> Channel:
-        """A channel with validated configuration."""
+        """A channel with validated configuration.
+
+        Raises
+        ------
+        InvalidReceiver
+            If configuration and secrets, each valid, do not fit each other.
+        """

@@ -36,6 +36,8 @@ class Content:
     body: bytes
     whole: bool
     """False: the body is longer than the bound."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ class Poster:
         """
         with self._exchanged(sending, timeout_s) as response:
             body = _read_bounded(response.iter_stream(), max_bytes)
-            return Content(response.status, body[:max_bytes], whole=len(body) <= max_bytes)
+            whole = len(body) <= max_bytes
+            return Content(response.status, body[:max_bytes], whole, _decoded(response.headers))
 
     @contextmanager
     def _exchanged(self, sending: Sending, timeout_s: float) -> Iterator[httpcore.Response]:

@@ -181,6 +181,10 @@ _REASONS: Final[Mapping[str, tuple[str, str]]] = {
     "heartbeat_missed": ("the job did not call home in time", "la tâche n'a pas donné signe de vie à temps"),
     "heartbeat_failed": ("the job reported a failure", "la tâche a signalé un échec"),
     "heartbeat_back": ("the job called home", "la tâche a donné signe de vie"),
+    "heartbeat_changed": (
+        "its heartbeat was changed or removed",
+        "son signe de vie attendu a été modifié ou supprimé",
+    ),
 }
 
 

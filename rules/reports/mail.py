@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import smtplib
-import ssl
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
@@ -13,13 +11,12 @@ from email.utils import format_datetime, parseaddr
 from typing import Final
 
 from rules.notify.notification import DeliveryFailed
-from rules.notify.receivers.email.receiver import SmtpServer
+from rules.notify.receivers.email.receiver import TEMPORARY, Refusals, SmtpServer, hand_over
 from rules.reports.document import shown
 from rules.reports.facts import Heading
 from rules.reports.rendering import file_name
 from rules.reports.words import say
 
-_TEMPORARY: Final = range(400, 500)
 _LONGEST_ANSWER: Final = 200
 
 
@@ -72,8 +69,9 @@ def post(message: EmailMessage, recipients: Sequence[str], server: SmtpServer) -
     DeliveryFailed
         If the server does not answer, or will not speak with us: nobody has it then.
     """
+    answers: Refusals
     try:
-        answers = _hand_over(message, recipients, server)
+        answers = hand_over(server, message, recipients)
     except smtplib.SMTPRecipientsRefused as error:
         answers = error.recipients
     except smtplib.SMTPDataError as error:
@@ -84,27 +82,9 @@ def post(message: EmailMessage, recipients: Sequence[str], server: SmtpServer) -
         raise DeliveryFailed(f"{type(error).__name__}: {error}"[:_LONGEST_ANSWER]) from None
     return Posted(
         {one: f"accepted {message['Message-ID']}" for one in recipients if one not in answers},
-        {one: _text(*answer) for one, answer in answers.items() if answer[0] not in _TEMPORARY},
-        {one: _text(*answer) for one, answer in answers.items() if answer[0] in _TEMPORARY},
+        {one: _text(*answer) for one, answer in answers.items() if answer[0] not in TEMPORARY},
+        {one: _text(*answer) for one, answer in answers.items() if answer[0] in TEMPORARY},
     )
-
-
-def _hand_over(
-    message: EmailMessage, recipients: Sequence[str], server: SmtpServer
-) -> Mapping[str, tuple[int, bytes | str]]:
-    """Send; the answers to those who were refused. Once the server has taken it, nothing else matters."""
-    connection = smtplib.SMTP(server.host, server.port, timeout=server.timeout_s)
-    try:
-        if server.starttls:
-            connection.starttls(context=ssl.create_default_context())
-        if server.user:
-            connection.login(server.user, server.password)
-        refused = connection.send_message(message, to_addrs=list(recipients))
-        with suppress(smtplib.SMTPException, OSError):
-            connection.quit()
-        return refused
-    finally:
-        connection.close()
 
 
 def _text(code: int, answer: bytes | str) -> str:

@@ -16,6 +16,7 @@ from alertsite.tenancy.scope import platform_scope, tenant_scope
 from rules.models import LedgerEntry, OutboxMessage, Report, SeriesBlock
 from rules.series.backends.archive import ClosedBlock, encode_block
 from rules.services.stores import hot_store
+from rules.services.watching import forget_canaries
 
 LEDGER_RETENTION: Final = timedelta(days=35)
 ROWS_A_STATEMENT: Final = 10_000
@@ -99,6 +100,7 @@ def expire_history(clock: Clock) -> dict[str, int]:
         )
         return {
             "ledger": LedgerEntry.across_tenants.filter(pk__in=old_ticks[:ROWS_A_STATEMENT]).delete()[0],
+            "canaries": forget_canaries(now=to_datetime(clock.now_ms())),
             "messages": OutboxMessage.across_tenants.filter(pk__in=ended[:ROWS_A_STATEMENT]).delete()[0],
             "reports": _expire_reports(clock),
         }

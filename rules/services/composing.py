@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 
 from rules.models import AlertTransition, OutboxMessage, ToldAlert
-from rules.notify.notification import FIRING, AlertNotice, Notification
+from rules.notify.notification import FIRING, RESOLVED, TEST, AlertNotice, Notification
 from rules.services.links import action_links
 
 MAX_ALERTS: Final = 100
@@ -23,6 +24,8 @@ def notification_of(message: OutboxMessage) -> Notification:
         :MAX_ALERTS
     ]
     alerts = tuple(notice_of(row.transition) for row in rows)
+    if message.reason == TEST:
+        alerts = (example_for(message),)
     return Notification(
         idempotency_key=message.idempotency_key,
         trace_id=message.pk.hex,
@@ -34,9 +37,50 @@ def notification_of(message: OutboxMessage) -> Notification:
         group_labels=message.group_labels,
         alerts=alerts,
         url=f"{settings.PUBLIC_URL}/admin/rules/outboxmessage/{message.pk}/change/",
-        truncated=total - len(alerts),
-        actions=action_links(message) if any(alert.state == FIRING for alert in alerts) else {},
+        truncated=max(0, total - len(alerts)),
+        actions=_actions(message, alerts),
     )
+
+
+def _actions(message: OutboxMessage, alerts: tuple[AlertNotice, ...]) -> dict[str, str]:
+    """Nothing can be done about a test, or about what is over."""
+    if message.reason == TEST or all(alert.state != FIRING for alert in alerts):
+        return {}
+    return action_links(message)
+
+
+def example_for(message: OutboxMessage) -> AlertNotice:
+    """What a test tells of: the tenant's last alert, or one made up where there was none.
+
+    No row ties them: that an alert was used in a test must not count as telling of it.
+    """
+    last = last_change(message.tenant_id, before=message.created_at)
+    if last is not None:
+        return notice_of(last)
+    summary = f"This is a test of the receiver {message.receiver.name}. Nothing is wrong."
+    at = _rfc3339(message.created_at)
+    return AlertNotice(
+        alert_id=str(message.pk),
+        state=FIRING,
+        labels={"alertname": "Test", "severity": "info"},
+        annotations={"summary": summary},
+        value=None,
+        starts_at=at,
+        at=at,
+        late_by_s=0.0,
+        url=f"{settings.PUBLIC_URL}/admin/rules/outboxmessage/{message.pk}/change/",
+        fingerprint=f"{0:016x}",
+    )
+
+
+def last_change(tenant_id: UUID, *, before: datetime, alert_id: UUID | None = None) -> AlertTransition | None:
+    """The last time an alert of the tenant, or this one, began to fire or ended. None if it never did."""
+    changes = AlertTransition.objects.for_tenant(tenant_id).filter(
+        state__in=[FIRING, RESOLVED], at__lte=before
+    )
+    if alert_id is not None:
+        changes = changes.filter(alert_id=alert_id)
+    return changes.order_by("-at", "pk").first()
 
 
 def notice_of(transition: AlertTransition) -> AlertNotice:

@@ -19,7 +19,8 @@ from alertsite.tenancy.bulk import as_document, insert_rows
 from rules.alerts.grouping import first_flush_ms
 from rules.evaluation.states import NOTIFIED, State
 from rules.models import AggregationGroup, AlertTransition, GroupedAlert
-from rules.services.routing import Place, Routing, routing_of
+from rules.services.damping import note_flapping
+from rules.services.routing import Place, Routing, routing_at, routing_of, settings_of
 from rules.services.waking import nudge_after_commit
 
 # Whoever changes groups of a tenant takes them in the order of their keys: nobody waits in a circle.
@@ -107,8 +108,13 @@ def tell(history: Sequence[AlertTransition], *, now: datetime) -> int:
         return 0
     tenant_id = history[0].tenant_id
     told = [row for row in history if row.state in NOTIFIED]
-    arrivals = _routed(routing_of(tenant_id), told, from_datetime(now)) if told else []
+    if not told:
+        insert_rows(history)
+        return 0
+    settings = settings_of(tenant_id)
+    arrivals = _routed(routing_at(settings), told, from_datetime(now))
     insert_rows(history)
+    note_flapping(settings, [row for row in told if row.state == State.FIRING], now=now)
     resolved = [row for row in told if row.state == State.RESOLVED]
     if not arrivals and not resolved:
         return 0

@@ -21,7 +21,15 @@ from alertsite.core.clock import Clock, from_datetime, to_datetime
 from alertsite.core.errors import PlatformError
 from alertsite.tenancy.bulk import insert_rows
 from alertsite.tenancy.scope import platform_scope, tenant_scope
-from rules.alerts.flushing import FlushDecision, GroupState, Member, MemberReason, Verdict, decide
+from rules.alerts.flushing import (
+    FlushDecision,
+    FlushReason,
+    GroupState,
+    Member,
+    MemberReason,
+    Verdict,
+    decide,
+)
 from rules.models import (
     AggregationGroup,
     AlertInstance,
@@ -30,6 +38,7 @@ from rules.models import (
     Suppression,
     ToldAlert,
 )
+from rules.services import escalating
 from rules.services.delivery import QUEUE_LEASE, MessageClaim
 from rules.services.routing import FlushTerms, flush_terms
 
@@ -132,7 +141,7 @@ def _flush_part(tenant_id: UUID, claims: Sequence[GroupClaim], now: datetime, su
         ]
         terms = flush_terms(tenant_id, now=now)
         work = _Flush(tenant_id, now, terms)
-        for group, members in _members_of(tenant_id, groups):
+        for group, members in members_of(tenant_id, groups):
             work.decide(group, members)
         work.store()
     summary.groups += len(groups)
@@ -142,16 +151,16 @@ def _flush_part(tenant_id: UUID, claims: Sequence[GroupClaim], now: datetime, su
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
     """A member of a group as it is stored, and as the stage sees it."""
 
     stored: GroupedAlert
     member: Member
 
 
-def _members_of(
+def members_of(
     tenant_id: UUID, groups: Sequence[AggregationGroup]
-) -> list[tuple[AggregationGroup, list[_Row]]]:
+) -> list[tuple[AggregationGroup, list[Row]]]:
     """The members of each group, with what people did to their alerts. Two statements."""
     stored = (
         GroupedAlert.objects.for_tenant(tenant_id)
@@ -171,7 +180,7 @@ def _members_of(
         .values("pk", "acknowledged_at", "snoozed_until", "closed_at", "damped")
     }
     return [
-        (group, [_Row(row, _member(row, handled.get(row.alert_id))) for row in by_group[group.pk]])
+        (group, [Row(row, _member(row, handled.get(row.alert_id))) for row in by_group[group.pk]])
         for group in groups
     ]
 
@@ -210,8 +219,9 @@ class _Flush:
     changed: list[GroupedAlert] = field(default_factory=list)
     forgotten: list[int] = field(default_factory=list)
     groups: list[AggregationGroup] = field(default_factory=list)
+    beginnings: list[escalating.Beginning] = field(default_factory=list)
 
-    def decide(self, group: AggregationGroup, rows: Sequence[_Row]) -> None:
+    def decide(self, group: AggregationGroup, rows: Sequence[Row]) -> None:
         """Decide one group and note what is to be written."""
         state = GroupState(
             key=group.group_key,
@@ -226,10 +236,11 @@ class _Flush:
         by_alert = {row.member.alert_id: row for row in rows}
         if decision.told:
             self._tell(group, decision, by_alert)
+            self._escalate(group, decision)
         self._note(group, decision, by_alert)
         self._advance(group, decision, empty=len(decision.forget) == len(rows))
 
-    def _tell(self, group: AggregationGroup, decision: FlushDecision, rows: dict[str, _Row]) -> None:
+    def _tell(self, group: AggregationGroup, decision: FlushDecision, rows: dict[str, Row]) -> None:
         group.generation = decision.generation
         group.last_notified_at = self.now
         message = OutboxMessage(
@@ -259,7 +270,16 @@ class _Flush:
                 )
             )
 
-    def _note(self, group: AggregationGroup, decision: FlushDecision, rows: dict[str, _Row]) -> None:
+    def _escalate(self, group: AggregationGroup, decision: FlushDecision) -> None:
+        """Have the route's policy begin when alerts that fire were told."""
+        node = self.terms.node(group)
+        if node is None or not node.escalation or decision.reason is FlushReason.RESOLVED:
+            return
+        if any(member.state == "firing" for member in decision.told):
+            anew = decision.reason is not FlushReason.REPEAT
+            self.beginnings.append(escalating.Beginning(group.pk, UUID(node.escalation), anew))
+
+    def _note(self, group: AggregationGroup, decision: FlushDecision, rows: dict[str, Row]) -> None:
         """What became of each member. A reason for silence is kept when it is another than before."""
         forgotten = set(decision.forget)
         for verdict in decision.verdicts:
@@ -271,12 +291,12 @@ class _Flush:
             elif self._apply(row, verdict):
                 self.changed.append(row.stored)
 
-    def _moved(self, row: _Row, verdict: Verdict) -> bool:
+    def _moved(self, row: Row, verdict: Verdict) -> bool:
         told_before = row.stored.verdict == MemberReason.SENT and verdict.reason is MemberReason.ALREADY_SENT
         same = (row.stored.verdict, row.stored.detail) == (verdict.reason, verdict.detail[:300])
         return not told_before and not same
 
-    def _apply(self, row: _Row, verdict: Verdict) -> bool:
+    def _apply(self, row: Row, verdict: Verdict) -> bool:
         """Take the verdict over into the row. Whether that changes it."""
         stored = row.stored
         before = stored.verdict, stored.detail, stored.sent
@@ -286,7 +306,7 @@ class _Flush:
             stored.verdict, stored.detail = verdict.reason, verdict.detail[:300]
         return before != (stored.verdict, stored.detail, stored.sent)
 
-    def _suppression(self, group: AggregationGroup, row: _Row, verdict: Verdict) -> Suppression:
+    def _suppression(self, group: AggregationGroup, row: Row, verdict: Verdict) -> Suppression:
         return Suppression(
             tenant_id=self.tenant_id,
             alert_id=row.stored.alert_id,
@@ -322,6 +342,8 @@ class _Flush:
             self.groups,
             ["anchor_at", "next_flush_at", "last_notified_at", "generation", "last_reason", "leased_until"],
         )
+        escalating.settle(self.tenant_id, [group.pk for group in self.groups], now=self.now)
+        escalating.begin(self.tenant_id, self.beginnings, now=self.now)
 
 
 def claims_from(claimed: Iterable[Sequence[object]]) -> list[GroupClaim]:

@@ -4,7 +4,7 @@ table, whether it is one alert or ten thousand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,6 +20,7 @@ from alertsite.core.labels import fingerprint, label_set
 from alertsite.tenancy.bulk import insert_rows
 from rules.evaluation.states import Reason, State
 from rules.models import AlertAction, AlertInstance, AlertTransition, Feedback, GroupedAlert
+from rules.services import escalating
 from rules.services.authoring import Author
 from rules.services.dispatching import make_due, tell
 from rules.services.transitions import transition_id
@@ -44,6 +45,7 @@ class Handler:
             ids = self._change(
                 free, Kind.ACKNOWLEDGED, text, acknowledged_at=self._now, acknowledged_by=self.author.name
             )
+            escalating.settle_alerts(self.tenant_id, ids, now=self._now)
         return len(ids)
 
     def unacknowledge(self, alerts: Sequence[UUID], text: str = "") -> int:
@@ -85,6 +87,7 @@ class Handler:
         with transaction.atomic():
             told = f"until {until.isoformat()} {text}".strip()
             ids = self._change(self._firing(alerts), Kind.SNOOZED, told, snoozed_until=until)
+            escalating.settle_alerts(self.tenant_id, ids, now=self._now)
         return len(ids)
 
     def unsnooze(self, alerts: Sequence[UUID]) -> int:
@@ -114,6 +117,7 @@ class Handler:
             self._change(self._firing([row.pk for row in rows]), Kind.RESOLVED, text, closed_at=self._now)
             if tell([self._closed(row) for row in rows], now=self._now):
                 nudge_after_commit()
+            escalating.settle_alerts(self.tenant_id, [row.pk for row in rows], now=self._now)
         return len(rows)
 
     def judge(self, alert_id: UUID, verdict: str, comment: str = "") -> Feedback:
@@ -189,10 +193,11 @@ class Handler:
         detail = {"text": text[:300], "alerts": [str(one) for one in ids[:100]]}
         record(self.tenant_id, Deed(self.author.name, f"alert.{kind}", what, detail), at=self._now)
 
-    def _due(self, ids: Iterable[UUID]) -> None:
-        """Decide anew at once about the groups these alerts are in."""
+    def _due(self, ids: Sequence[UUID]) -> None:
+        """Decide anew at once about the groups these alerts are in; nobody answers for them any more."""
         groups = GroupedAlert.objects.for_tenant(self.tenant_id).filter(alert_id__in=ids, firing=True)
         make_due(self.tenant_id, groups.values_list("group_id", flat=True), now=self._now)
+        escalating.resume(self.tenant_id, ids, now=self._now)
 
     def _closed(self, row: AlertInstance) -> AlertTransition:
         return AlertTransition(

@@ -40,7 +40,6 @@ from rules.services.transitions import transition_id
 MAX_ALERTS_A_REQUEST: Final = 10_000
 MAX_LABELS: Final = 64
 MAX_TEXT: Final = 10_000
-_ALERT_SPACE: Final = uuid.UUID("a3c7a1a2-52d3-4f0e-9a39-0a2f2a1c6d11")
 _AT_ONCE: Final = Terms(*(np.zeros(1, np.int64) for _ in range(3)))
 _NO_EXCEPTION: Final = Exceptions(np.zeros(1, bool), np.zeros(1, bool))
 
@@ -229,9 +228,8 @@ class _Batch:
 
     def _instance(self, one: Posted) -> AlertInstance:
         began = min(one.starts_at or self.now, self.now)
-        identity = f"{self.tenant_id}/{one.fingerprint}/{from_datetime(self.now)}"
         return AlertInstance(
-            id=uuid.uuid5(_ALERT_SPACE, identity),
+            id=uuid.uuid4(),
             tenant_id=self.tenant_id,
             origin=self.sender.origin,
             series_fingerprint=one.fingerprint,

@@ -17,7 +17,6 @@ from uuid import UUID, uuid4
 import redis
 import structlog
 from celery import current_app
-from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.db.models import F, QuerySet
 
@@ -33,6 +32,7 @@ from rules.reports.mail import Posted, ReportMail, message_of, post
 from rules.reports.periods import Period, ReportKind, last_period, zone_of
 from rules.reports.rendering import render, subtitle_of
 from rules.services.authoring import Author
+from rules.services.receivers import smtp_server
 from rules.services.reportcontents import facts_of, heading_of
 
 log = structlog.get_logger(__name__)
@@ -163,19 +163,6 @@ def carry_out(
             return run.run()
         except ClaimLost:
             return "lost"
-
-
-def smtp_server() -> SmtpServer:
-    """The operator's server, the same that receivers of kind `email` send through."""
-    return SmtpServer(
-        host=settings.EMAIL_HOST,
-        port=settings.EMAIL_PORT,
-        sender=settings.DEFAULT_FROM_EMAIL,
-        user=settings.EMAIL_HOST_USER,
-        password=settings.EMAIL_HOST_PASSWORD,
-        starttls=settings.EMAIL_USE_TLS,
-        timeout_s=settings.EMAIL_TIMEOUT,
-    )
 
 
 def _begin(claim: ReportClaim, now: datetime) -> Report | None:

@@ -41,11 +41,21 @@ def save(row: R, author: Author) -> R:
         Nothing is stored then.
     """
     row.full_clean()
-    _CHECKS[type(row)](row)
+    check(row)
     with transaction.atomic():
         row.save()
         _changed(row, author, "saved")
     return row
+
+
+def check(row: R) -> None:
+    """Whether the parts of a row, and the tree with it, can be read.
+
+    Raises
+    ------
+    InvalidRouting, InvalidRoute
+    """
+    _CHECKS[type(row)](row)
 
 
 def delete(row: Route | MuteTimeInterval | InhibitionRule, author: Author) -> None:

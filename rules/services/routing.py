@@ -131,21 +131,22 @@ def settings_of(tenant_id: UUID) -> NotificationSettings:
 
 def routing_of(tenant_id: UUID) -> Routing:
     """The tenant's routing, as of its last change. One statement when it is known already."""
-    rows = NotificationSettings.objects.for_tenant(tenant_id).values_list("revision", flat=True)
-    revision = rows.first()
-    if revision is None:
-        revision = settings_of(tenant_id).revision
-    known = _kept.get(tenant_id, revision)
+    return routing_at(settings_of(tenant_id))
+
+
+def routing_at(settings: NotificationSettings) -> Routing:
+    """The routing of the settings' revision."""
+    known = _kept.get(settings.tenant_id, settings.revision)
     if known is None:
-        known = _read(tenant_id, revision)
-        _kept.keep(tenant_id, known)
+        known = _read(settings.tenant_id, settings.revision)
+        _kept.keep(settings.tenant_id, known)
     return known
 
 
 def _read(tenant_id: UUID, revision: int) -> Routing:
     enabled = Receiver.objects.for_tenant(tenant_id).filter(enabled=True)
     receivers: dict[UUID, str] = dict(enabled.order_by("name").values_list("pk", "name"))
-    tree = build_tree(Route.objects.for_tenant(tenant_id).order_by("position", "pk"))
+    tree = build_tree(Route.objects.for_tenant(tenant_id).order_by("position", "pk"), _companions(enabled))
     if tree is None and receivers:
         tree = resolve(replace(_NO_TREE, receivers=tuple(map(str, receivers))))
     rows = MuteTimeInterval.objects.for_tenant(tenant_id)
@@ -154,8 +155,19 @@ def _read(tenant_id: UUID, revision: int) -> Routing:
     return Routing(revision, tree, receivers, intervals, nodes)
 
 
-def build_tree(rows: Iterable[Route]) -> RouteNode | None:
-    """The resolved tree of stored routes; None without a root.
+def _companions(receivers: Iterable[Receiver]) -> dict[UUID, list[str]]:
+    """Who is told along with a receiver."""
+    found: defaultdict[UUID, list[str]] = defaultdict(list)
+    for receiver in receivers:
+        if receiver.along_with_id is not None:
+            found[receiver.along_with_id].append(str(receiver.pk))
+    return found
+
+
+def build_tree(
+    rows: Iterable[Route], companions: Mapping[UUID, Sequence[str]] | None = None
+) -> RouteNode | None:
+    """The resolved tree of stored routes; None without a root. `companions` are told along with a receiver.
 
     Raises
     ------
@@ -165,14 +177,20 @@ def build_tree(rows: Iterable[Route]) -> RouteNode | None:
     for row in rows:
         children[row.parent_id].append(row)
     roots = children[None]
-    return resolve(_spec(roots[0], children)) if roots else None
+    return resolve(_spec(roots[0], children, companions or {})) if roots else None
 
 
-def _spec(row: Route, children: Mapping[UUID | None, Sequence[Route]]) -> RouteSpec:
+def _spec(
+    row: Route,
+    children: Mapping[UUID | None, Sequence[Route]],
+    companions: Mapping[UUID, Sequence[str]],
+) -> RouteSpec:
     below = sorted(children.get(row.pk, ()), key=lambda one: (one.position, str(one.pk)))
     return RouteSpec(
         id=str(row.pk),
-        receivers=None if row.receiver_id is None else (str(row.receiver_id),),
+        receivers=None
+        if row.receiver_id is None
+        else (str(row.receiver_id), *companions.get(row.receiver_id, ())),
         matchers=matchers_of(row.matchers),
         group_by=None if row.group_by is None else tuple(row.group_by),
         group_wait_ms=_ms(row.group_wait_s),
@@ -182,7 +200,7 @@ def _spec(row: Route, children: Mapping[UUID | None, Sequence[Route]]) -> RouteS
         mute_names=tuple(row.mute_time_intervals),
         active_names=tuple(row.active_time_intervals),
         escalation=None if row.escalation_policy_id is None else str(row.escalation_policy_id),
-        children=tuple(_spec(child, children) for child in below),
+        children=tuple(_spec(child, children, companions) for child in below),
     )
 
 

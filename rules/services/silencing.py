@@ -61,6 +61,16 @@ def create_silence(tenant_id: UUID, draft: SilenceDraft, author: Author) -> Sile
     return silence
 
 
+def check_draft(tenant_id: UUID, draft: SilenceDraft) -> None:
+    """Whether a silence can be made of it.
+
+    Raises
+    ------
+    InvalidSilence
+    """
+    _check(Silence(tenant_id=tenant_id, **_values(draft)), draft.starts_at)
+
+
 def change_silence(silence: Silence, draft: SilenceDraft, author: Author) -> Silence:
     """Change a silence: its end, its comment and its ticket in place; anything else, or one that is over,
     makes a new one and ends the old, as in Alertmanager, so that history stays true.

@@ -25,6 +25,7 @@ MESSAGES: Final = "messages"
 GROUPS: Final = "groups"
 """Kinds of waking."""
 WAKE_GROUPS: Final = "rules.tasks.notifying.wake_groups"
+WAKE_DELIVERIES: Final = "rules.tasks.delivering.wake_deliveries"
 """Task that flushes what is due, known here by name: services do not import tasks."""
 RULES_PER_BATCH: Final = 5_000
 SHARDS_PER_BATCH: Final = 50
@@ -101,8 +102,17 @@ def nudge_after_commit() -> None:
     transaction.on_commit(_nudge, robust=True)
 
 
+def nudge_deliveries_after_commit() -> None:
+    """As `nudge_after_commit`, for messages that are owed."""
+    transaction.on_commit(_nudge_deliveries, robust=True)
+
+
 def _nudge() -> None:
     current_app.send_task(WAKE_GROUPS, queue="notify", expires=10, retry=False)
+
+
+def _nudge_deliveries() -> None:
+    current_app.send_task(WAKE_DELIVERIES, queue="notify", expires=10, retry=False)
 
 
 def batches(claims: Iterable[Claim]) -> Iterator[list[Claim]]:

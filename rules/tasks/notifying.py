@@ -46,3 +46,11 @@ def wake_timers() -> dict[str, int]:
     changed. Idempotency key: each row's own due time, moved on in the transaction that acts.
     """
     return timers.run_due(SystemClock())
+
+
+@task(capability="notify", soft_time_limit=55, time_limit=60, expires=15)
+def watch() -> dict[str, int]:
+    """Look after flapping, incidents, limits, receivers, canaries and the dead-man's switch. Idempotency key:
+    the alert, receiver or incident concerned.
+    """
+    return timers.watch(SystemClock())

@@ -3,138 +3,22 @@
 from __future__ import annotations
 
 import os
-import ssl
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from email.message import EmailMessage
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog.testing
 
-from rules.notify.addresses import resolve
-from rules.notify.notification import DeliveryFailed, DeliveryRefused, Receipt
-from rules.notify.posting import Poster
+from rules.notify.notification import DeliveryFailed, Preview
 from rules.notify.receivers.email.receiver import EmailKind, SmtpServer
 from rules.notify.receivers.log.receiver import LogKind
 from rules.notify.receivers.registry import InvalidReceiver, ReceiverRegistry, UnknownReceiverKind
-from rules.notify.receivers.webhook.receiver import WebhookKind
+from tests.contracts.receiver_benches import BENCHES, HTTP_TROUBLES, OVER_HTTP, SECRET, SENDER, Bench
 from tests.factories.notifications import make_notification
-from tests.fakes.http_server import Reply, http_server
 from tests.fakes.smtp_server import refuse_login, smtp_server
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "receivers"
-SECRET = "a signing key nobody may see"
-SENDER = "Alerts <alerts@acme.example>"
-
-
-@dataclass(slots=True)
-class Bench:
-    """One kind with its other side."""
-
-    registry: ReceiverRegistry
-    config: dict[str, Any]
-    arrived: Callable[[], list[str]]
-    """What has reached the other side, as text that can be compared."""
-    secrets: dict[str, Any] = field(default_factory=dict)
-    troubles: dict[str, tuple[type[Exception], Callable[[], None]]] = field(default_factory=dict)
-    """Ways to fail, what each must raise, and how to bring it about."""
-
-    def send(self, **values: Any) -> Receipt:
-        (kind,) = self.registry.names()
-        return self.registry.open(kind, self.config, self.secrets).send(make_notification(**values))
-
-
-def poster(**values: Any) -> Poster:
-    values = {
-        "resolver": resolve,
-        "allow_private": True,
-        "ssl_context": ssl.create_default_context(),
-        "monotonic": time.monotonic,
-    } | values
-    return Poster(**values)
-
-
-@contextmanager
-def webhook() -> Iterator[Bench]:
-    with http_server() as server:
-
-        def shown() -> list[str]:
-            return [
-                "\n".join(
-                    [
-                        f"POST {request.path}",
-                        *sorted(f"{k}: {v}" for k, v in request.headers.items() if k != "Host"),
-                        "",
-                        request.body.decode(),
-                    ]
-                )
-                for request in server.arrived
-            ]
-
-        def answers(**reply: Any) -> Callable[[], None]:
-            return lambda: setattr(server, "reply", Reply(**reply))
-
-        bench = Bench(
-            ReceiverRegistry([WebhookKind(poster())]),
-            {"url": server.url(), "timeout_s": 0.5},
-            shown,
-            secrets={"signing_key": SECRET},
-        )
-        bench.troubles = {
-            "429": (DeliveryFailed, answers(status=429)),
-            "503": (DeliveryFailed, answers(status=503)),
-            "400": (DeliveryRefused, answers(status=400, body=b"no")),
-            "redirect": (DeliveryRefused, answers(status=302, headers={"Location": "http://127.0.0.1:1/"})),
-            "silent": (DeliveryFailed, answers(silent=True)),
-            "broken off": (DeliveryFailed, answers(status=200, body=b"half", missing=10)),
-        }
-        yield bench
-
-
-def shown_mail(message: EmailMessage) -> str:
-    headers = [f"{name}: {value}" for name, value in message.items()]
-    return "\n".join([*headers, "", message.get_content().replace("\r\n", "\n")])
-
-
-@contextmanager
-def email() -> Iterator[Bench]:
-    with smtp_server() as mailbox:
-        server = SmtpServer("127.0.0.1", mailbox.port, SENDER, timeout_s=5)
-
-        def answers(**values: Any) -> Callable[[], None]:
-            return lambda: [setattr(mailbox, name, value) for name, value in values.items()] and None
-
-        def moves_away() -> None:
-            bench.registry = ReceiverRegistry([EmailKind(SmtpServer("127.0.0.1", 1, SENDER))])
-
-        to = ["on-call@acme.example", "boss@acme.example"]
-        bench = Bench(
-            ReceiverRegistry([EmailKind(server)]),
-            {"to": to},
-            lambda: list(map(shown_mail, mailbox.messages)),
-        )
-        bench.troubles = {
-            "all refused for good": (DeliveryRefused, answers(recipients=dict.fromkeys(to, "550 unknown"))),
-            "one greylisted": (DeliveryFailed, answers(recipients={to[0]: "451 later"})),
-            "message refused": (DeliveryRefused, answers(data="554 spam")),
-            "message deferred": (DeliveryFailed, answers(data="452 full")),
-            "accepts then drops": (DeliveryFailed, answers(drops=True)),
-            "no server": (DeliveryFailed, moves_away),
-        }
-        yield bench
-
-
-@contextmanager
-def log() -> Iterator[Bench]:
-    with structlog.testing.capture_logs() as lines:
-        yield Bench(ReceiverRegistry([LogKind()]), {}, lambda: [str(sorted(line.items())) for line in lines])
-
-
-BENCHES = {"email": email, "log": log, "webhook": webhook}
 
 
 @pytest.fixture(params=BENCHES)
@@ -196,7 +80,7 @@ def test_any_notification_arrives(bench: Bench, values: dict[str, Any]):
     [
         pytest.param(kind, trouble, id=f"{kind}: {trouble}")
         for kind, troubles in {
-            "webhook": ["429", "503", "400", "redirect", "silent", "broken off"],
+            **{kind: list(HTTP_TROUBLES) for kind in OVER_HTTP},
             "email": [
                 "all refused for good",
                 "one greylisted",
@@ -216,6 +100,36 @@ def test_trouble_is_failed_or_refused(bench: Bench, trouble: str):
         bench.send()
     assert SECRET not in str(caught.value)
     assert len(str(caught.value)) <= 400
+
+
+def test_a_preview_is_what_would_be_sent_and_sends_nothing(bench: Bench):
+    shown = bench.preview()
+    assert bench.arrived() == []
+    assert SECRET not in str(shown)
+    assert isinstance(shown, Preview)
+    assert "HostDown" in shown.body
+    assert shown.to
+    assert shown.faults == ()
+
+
+@pytest.mark.parametrize("kind", OVER_HTTP)
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param({"Retry-After": "17"}, 17.0, id="seconds"),
+        pytest.param(
+            {"Date": "Sun, 01 Mar 2026 12:00:00 GMT", "Retry-After": "Sun, 01 Mar 2026 12:00:30 GMT"},
+            30.0,
+            id="date",
+        ),
+        pytest.param({"Retry-After": "soon"}, None, id="neither"),
+    ],
+)
+def test_how_long_to_wait_is_heard(bench: Bench, headers: dict[str, str], expected: float | None):
+    bench.answer(status=429, headers=headers)
+    with pytest.raises(DeliveryFailed) as caught:
+        bench.send()
+    assert caught.value.retry_after_s == expected
 
 
 def test_an_unknown_setting_is_refused_without_showing_its_value(bench: Bench, kind: str):

@@ -13,10 +13,11 @@ from django.urls import reverse
 
 from alertsite.core.clock import SystemClock
 from alertsite.core.labels import label_set
-from rules.models import Rule, RuleVersion
+from rules.models import AlertInstance, OutboxMessage, Receiver, Route, Rule, RuleVersion, Silence
 from rules.series.protocols import SampleBatch
 from rules.services.stores import hot_store
-from tests.factories.rows import make_group, make_receiver, make_rule, make_tenant, make_user
+from tests.factories.notifying import make_route, post
+from tests.factories.rows import make_group, make_receiver, make_rule, make_tenant, make_transition, make_user
 
 RULE = {
     "name": "Busy",
@@ -87,6 +88,74 @@ def test_receiver_page_never_shows_a_secret(operator_pages, acme):
 
     assert page.status_code == 200
     assert secret["signing_key"] not in page.content.decode()
+
+
+def receiver_form(tenant, **values):
+    return {
+        "tenant": str(tenant.pk),
+        "name": "ops",
+        "config": "{}",
+        "new_secrets": "",
+        "enabled": "on",
+    } | values
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "text"),
+    [
+        pytest.param({"config": '{"colour": 1}'}, "config", "colour: Extra inputs", id="unknown setting"),
+        pytest.param({"config": '{"text": "{{ x }}"}'}, "config", "text: Value error, line 1", id="template"),
+        pytest.param({}, "new_secrets", "routing_key: Field required", id="secret that is needed"),
+        pytest.param({"kind": "pigeon"}, "kind", "pigeon", id="unknown kind"),
+    ],
+)
+def test_fault_of_a_receiver_stands_at_its_field(operator_pages, acme, values, field, text):
+    form = receiver_form(acme, kind="pagerduty") | values
+    answer = operator_pages.post(reverse("admin:rules_receiver_add"), form)
+
+    assert text in str(answer.context["adminform"].form.errors[field])
+    assert not Receiver.objects.for_tenant(acme).exists()
+
+
+def test_receiver_form_tells_what_each_kind_needs(operator_pages):
+    page = operator_pages.get(reverse("admin:rules_receiver_add")).content.decode()
+
+    assert "<code>routing_key</code> (needed)" in page
+    assert "Template of the HTML" in page
+
+
+def test_receiver_keeps_its_secrets_until_they_would_go_elsewhere(operator_pages, acme):
+    receiver = make_receiver(
+        acme,
+        name="ops",
+        kind="alertmanager",
+        config={"url": "https://a.example"},
+        secrets={"bearer_token": "t"},
+    )
+    page = reverse("admin:rules_receiver_change", args=[receiver.pk])
+    for config, kept in (
+        ('{"url": "https://a.example", "firing_for_s": 600}', {"bearer_token": "t"}),
+        ('{"url": "https://evil.example"}', {}),
+    ):
+        answer = operator_pages.post(page, receiver_form(acme, kind="alertmanager", config=config))
+        assert answer.status_code == 302, answer.context["errors"]
+        receiver.refresh_from_db()
+        assert receiver.secrets == kept
+
+
+def test_receiver_is_previewed_and_tested_on_its_page(operator_pages, acme, monkeypatch):
+    monkeypatch.setattr("rules.admin.receivers.sleep", lambda seconds: None)
+    receiver = make_receiver(acme, kind="log")
+    page = f"/admin/rules/receiver/{receiver.pk}/try"
+    assert "no alert of this tenant has fired yet" in operator_pages.get(page, follow=True).content.decode()
+
+    make_transition(acme, labels={"alertname": "DiskFull"})
+    assert "[FIRING] DiskFull" in operator_pages.get(page, follow=True).content.decode()
+    assert not OutboxMessage.objects.for_tenant(acme).exists()
+
+    answer = operator_pages.post(f"{page}/")
+    assert "The test is under way" in answer.content.decode()
+    assert OutboxMessage.objects.for_tenant(acme).get().reason == "test"
 
 
 def test_staff_without_platform_scope_is_refused(client, acme):
@@ -182,3 +251,41 @@ def test_back_test_page_draws_what_the_rule_would_have_done(operator_pages, acme
         "from start to end at this step"
         in operator_pages.get(page, {"hours": "744", "step_s": "1"}).content.decode()
     )
+
+
+def test_route_and_silence_are_made_on_their_pages_and_faults_stand_at_their_fields(operator_pages, acme):
+    receiver = make_receiver(acme)
+    form = {"tenant": str(acme.pk), "receiver": str(receiver.pk), "matchers": "[]", "position": "0"}
+    lists = {"mute_time_intervals": "[]", "active_time_intervals": "[]"}
+    made = operator_pages.post(reverse("admin:rules_route_add"), form | lists)
+    assert made.status_code == 302, made.context["errors"]
+    root = Route.objects.for_tenant(acme).get()
+    child = form | lists | {"parent": str(root.pk), "matchers": '["a=~("]'}
+    refused = operator_pages.post(reverse("admin:rules_route_add"), child)
+    assert "a=~(" in str(refused.context["adminform"].form.errors["matchers"]) or refused.status_code == 200
+
+    silence = {
+        "tenant": str(acme.pk),
+        "kind": "silence",
+        "matchers": '["n=\\"1\\""]',
+        "starts_at_0": "2026-01-01",
+        "starts_at_1": "00:00:00",
+        "ends_at_0": "2099-01-01",
+        "ends_at_1": "00:00:00",
+        "timezone": "UTC",
+        "comment": "works",
+    }
+    made = operator_pages.post(reverse("admin:rules_silence_add"), silence)
+    assert made.status_code == 302, made.context["errors"]
+    assert Silence.objects.for_tenant(acme).get().author == "operator"
+
+
+def test_alerts_are_acknowledged_and_tell_their_story(operator_pages, acme):
+    make_route(acme)
+    post(acme, {"n": "1"})
+    alert = AlertInstance.objects.for_tenant(acme).get()
+    values = {"action": "acknowledge", "_selected_action": [str(alert.pk)]}
+    operator_pages.post("/admin/rules/alertinstance/", values, follow=True)
+    page = operator_pages.get(reverse("admin:rules_alertinstance_change", args=[alert.pk])).content.decode()
+    assert "operator acknowledged it." in page
+    assert "L&#x27;alerte s&#x27;est déclenchée" in page

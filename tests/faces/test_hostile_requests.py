@@ -7,7 +7,7 @@ import json
 import pytest
 from django.core.cache import cache
 
-from tests.factories.rows import make_group, make_rule
+from tests.factories.rows import make_group, make_receiver, make_rule
 
 HOSTILE = [None, "", -1, True, [], {}, "\0", "x" * 70_000, {"a": {"b": "\0"}}, "\ud800", ["\ud800"], 10**30]
 FIELDS = {
@@ -25,6 +25,12 @@ FIELDS = {
     "rule-groups": ["name", "interval", "query_offset", "alert_limit"],
     "receivers": ["name", "kind", "config", "secrets", "enabled"],
     "api-keys": ["name", "scopes"],
+    "people": ["name", "receivers", "language"],
+    "teams": ["name", "members"],
+    "schedules": ["name", "timezone", "layers", "ical"],
+    "escalation-policies": ["name", "steps", "repeat_count", "repeat_delay", "hand_over_to"],
+    "heartbeats": ["name", "period", "grace", "labels", "annotations", "enabled"],
+    "hooks": ["name", "mapping", "enabled"],
 }
 
 
@@ -39,6 +45,15 @@ def valid(alice, acme):
         "rule-groups": {"name": "q"},
         "receivers": {"name": "r", "kind": "log"},
         "api-keys": {"name": "k", "scopes": ["read"]},
+        "people": {"name": "p"},
+        "teams": {"name": "t"},
+        "schedules": {"name": "s"},
+        "escalation-policies": {
+            "name": "e",
+            "steps": [{"tell": [{"receiver": str(make_receiver(acme).pk)}]}],
+        },
+        "heartbeats": {"name": "h"},
+        "hooks": {"name": "i", "mapping": {"alertname": "A"}},
     }
 
 

@@ -16,6 +16,14 @@ from rules.models import Receiver, Rule, RuleGroup
 from tests.factories.rows import make_group, make_receiver, make_rule, make_tenant
 
 OPEN = {"", "healthz", "readyz", "metrics", "docs", "api/schema/", "api/token/", "api/token/refresh/"}
+TOKENED = {
+    "ical/<str:token>/schedule.ics",
+    "api/heartbeats/<str:token>/",
+    "api/heartbeats/<str:token>/start",
+    "api/heartbeats/<str:token>/fail",
+    "api/hooks/<str:token>/",
+}
+"""Routes whose address is the credential: whoever knows it may use it, for one tenant's one thing."""
 NO_TENANT = {"prometheus/api/v1/format_query"}
 
 
@@ -58,18 +66,25 @@ def test_outsider_finds_nothing_of_another_tenant_on_any_route(charlie, acme, me
 
 def test_outsider_who_names_the_tenant_is_refused_everywhere(charlie, acme):
     rule = make_rule(make_group(acme))
-    for route in set(routes()) - OPEN - NO_TENANT:
+    for route in set(routes()) - OPEN - NO_TENANT - TOKENED:
         if "tenants" in route:
             continue
         answer = charlie.get(filled(route, acme, rule), HTTP_X_SCOPE_ORGID=acme.slug)
         assert answer.status_code in {403, 405}, (route, answer.status_code)
 
 
+def test_a_token_that_is_none_of_ours_opens_nothing(client, acme):
+    for route in TOKENED:
+        for method in ("get", "post", "head"):
+            answer = getattr(client, method)("/" + re.sub("<str:[a-z_]+>", "x", route))
+            assert answer.status_code in {400, 404, 405}, (route, method, answer.status_code)
+
+
 @pytest.mark.parametrize("header", [None, "Bearer nonsense", "Bearer as_nonsense", "Basic bm86bm8="])
 def test_without_a_credential_nothing_opens(client, acme, header):
     rule = make_rule(make_group(acme))
     headers = {} if header is None else {"HTTP_AUTHORIZATION": header}
-    for route in set(routes()) - OPEN - NO_TENANT:
+    for route in set(routes()) - OPEN - NO_TENANT - TOKENED:
         answer = client.get(filled(route, acme, rule), **headers)
         assert answer.status_code in {401, 405}, (route, answer.status_code)
 

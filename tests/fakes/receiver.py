@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from rules.notify.notification import Channel, Notification, Receipt
+from rules.notify.notification import Channel, Notification, Preview, Receipt
 from rules.notify.receivers.log.config import LogConfig, LogSecrets
 
 Outcome = BaseException | Callable[[], None]
@@ -25,6 +25,9 @@ class FakeKind:
 
     def open(self, config: LogConfig, secrets: LogSecrets) -> Channel:
         return self
+
+    def preview(self, notification: Notification) -> Preview:
+        return Preview("nobody", "text/plain", notification.title)
 
     def send(self, notification: Notification) -> Receipt:
         self.sent.append(notification)

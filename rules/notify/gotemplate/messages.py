@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
@@ -26,6 +26,8 @@ class AlertView:
     ends_at: datetime | None
     url: str
     fingerprint: str
+    ours: Mapping[str, Value] = field(default_factory=dict)
+    """What Alertmanager has not, by the name templates know it by."""
 
     def to_struct(self) -> Struct:
         """With Alertmanager's names. An alert that has not ended ends at Go's zero time."""
@@ -37,6 +39,7 @@ class AlertView:
             "EndsAt": Time(self.ends_at) if self.ends_at else Time.zero(),
             "GeneratorURL": self.url,
             "Fingerprint": self.fingerprint,
+            **self.ours,
         }
         return Struct("alert", fields)
 

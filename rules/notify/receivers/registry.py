@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
 from alertsite.core.errors import PlatformError
-from rules.notify.notification import Channel, ReceiverKind
-from rules.notify.receivers.email.receiver import EmailKind
-from rules.notify.receivers.log.receiver import LogKind
-from rules.notify.receivers.webhook.receiver import WebhookKind
+from rules.notify.notification import Channel, InvalidReceiver, ReceiverKind
 
 
 class UnknownReceiverKind(PlatformError):
@@ -23,14 +21,13 @@ class UnknownReceiverKind(PlatformError):
         super().__init__(f"receiver kind is {kind!r}, accepts {', '.join(known)}")
 
 
-class InvalidReceiver(PlatformError):
-    """A receiver's configuration does not fit its kind. `errors` has one line a field."""
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that a kind is configured with, for people who fill it in."""
 
-    code = "receiver.invalid"
-
-    def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{field}: {reason}" for field, reason in errors.items()))
-        self.errors = errors
+    name: str
+    required: bool
+    text: str
 
 
 class ReceiverRegistry:
@@ -43,6 +40,22 @@ class ReceiverRegistry:
         """Known kinds, sorted."""
         return sorted(self._kinds)
 
+    def settings(self, kind: str) -> dict[str, list[Setting]]:
+        """What a kind is configured with, below `config` and `secrets`.
+
+        Raises
+        ------
+        UnknownReceiverKind
+        """
+        known = self._known(kind)
+        return {"config": _settings(known.config), "secrets": _settings(known.secrets)}
+
+    def _known(self, kind: str) -> ReceiverKind:
+        known = self._kinds.get(kind)
+        if known is None:
+            raise UnknownReceiverKind(kind, self.names())
+        return known
+
     def open(self, kind: str, config: Mapping[str, Any], secrets: Mapping[str, Any]) -> Channel:
         """A channel for this configuration.
 
@@ -51,12 +64,17 @@ class ReceiverRegistry:
         UnknownReceiverKind, InvalidReceiver
             If the kind is not known or its configuration is not valid.
         """
-        known = self._kinds.get(kind)
-        if known is None:
-            raise UnknownReceiverKind(kind, self.names())
+        known = self._known(kind)
         return known.open(
             _validated(known.config, config, "config"), _validated(known.secrets, secrets, "secrets")
         )
+
+
+def _settings(model: type[BaseModel]) -> list[Setting]:
+    return [
+        Setting(name, field.is_required(), field.description or "")
+        for name, field in model.model_fields.items()
+    ]
 
 
 def _validated(model: type[BaseModel], values: Mapping[str, Any], part: str) -> BaseModel:
@@ -71,11 +89,4 @@ def _validated(model: type[BaseModel], values: Mapping[str, Any], part: str) -> 
         ) from None
 
 
-__all__ = [
-    "EmailKind",
-    "InvalidReceiver",
-    "LogKind",
-    "ReceiverRegistry",
-    "UnknownReceiverKind",
-    "WebhookKind",
-]
+__all__ = ["InvalidReceiver", "ReceiverRegistry", "Setting", "UnknownReceiverKind"]

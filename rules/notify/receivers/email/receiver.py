@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
-from hashlib import sha256
 from typing import ClassVar, TypeAlias
 
 from rules.notify.notification import (
-    AlertNotice,
     Channel,
     DeliveryFailed,
     DeliveryRefused,
     Notification,
+    Preview,
     Receipt,
 )
 from rules.notify.receivers.email.config import EmailConfig, EmailSecrets
+from rules.notify.receivers.email.message import message_of, words_of
 
 TEMPORARY = range(400, 500)
-_Refusals: TypeAlias = dict[str, tuple[int, bytes]]
+Refusals: TypeAlias = Mapping[str, tuple[int, bytes | str]]
 """Answers of the server by recipient."""
 
 
@@ -42,7 +41,7 @@ class SmtpServer:
 
 @dataclass(frozen=True, slots=True)
 class EmailKind:
-    """`email`: a plain-text message to one or more addresses."""
+    """`email`: a message, plain and HTML, to one or more addresses."""
 
     server: SmtpServer
 
@@ -68,9 +67,9 @@ class EmailChannel:
         Only an answer about this message or its recipients refuses it for good. What concerns the server (its
         greeting, the login, the sender) is the operator's to mend, and is tried again.
         """
-        message = message_of(notification, self.server.sender, self.config.to)
+        message = message_of(notification, self.server.sender, self.config)
         try:
-            refused = self._hand_over(message)
+            refused = hand_over(self.server, message, self.config.to)
         except smtplib.SMTPRecipientsRefused as error:
             refused = error.recipients
         except smtplib.SMTPDataError as error:
@@ -81,24 +80,34 @@ class EmailChannel:
             raise DeliveryFailed(f"{type(error).__name__}: {error}"[:300]) from None
         return _judge(message, refused, count=len(self.config.to))
 
-    def _hand_over(self, message: EmailMessage) -> _Refusals:
-        """Send, and say which recipients were refused. Once the server has taken it, nothing else matters."""
-        server = self.server
-        connection = smtplib.SMTP(server.host, server.port, timeout=server.timeout_s)
-        try:
-            if server.starttls:
-                connection.starttls(context=ssl.create_default_context())
-            if server.user:
-                connection.login(server.user, server.password)
-            refused = connection.send_message(message)
-            with suppress(smtplib.SMTPException, OSError):
-                connection.quit()
-            return refused
-        finally:
-            connection.close()
+    def preview(self, notification: Notification) -> Preview:
+        """The message, headers first."""
+        words = words_of(notification, self.config)
+        message = message_of(notification, self.server.sender, self.config)
+        headers = "".join(f"{name}: {value}\n" for name, value in message.items())
+        parts = "\n".join(
+            f"--- {kind} ---\n{text}" for kind, text in [("text", words.text), ("html", words.html)]
+        )
+        return Preview(", ".join(self.config.to), "message/rfc822", f"{headers}\n{parts}", words.faults)
 
 
-def _judge(message: EmailMessage, refused: _Refusals, *, count: int) -> Receipt:
+def hand_over(server: SmtpServer, message: EmailMessage, recipients: Sequence[str]) -> Refusals:
+    """Send, and say which recipients were refused. Once the server has taken it, nothing else matters."""
+    connection = smtplib.SMTP(server.host, server.port, timeout=server.timeout_s)
+    try:
+        if server.starttls:
+            connection.starttls(context=ssl.create_default_context())
+        if server.user:
+            connection.login(server.user, server.password)
+        refused = connection.send_message(message, to_addrs=list(recipients))
+        with suppress(smtplib.SMTPException, OSError):
+            connection.quit()
+        return refused
+    finally:
+        connection.close()
+
+
+def _judge(message: EmailMessage, refused: Refusals, *, count: int) -> Receipt:
     """A receipt if anybody gets the message and nobody might get it later."""
     answers = "; ".join(f"{address}: {code} {_text(text)}" for address, (code, text) in refused.items())
     codes = [code for code, _ in refused.values()]
@@ -114,43 +123,3 @@ def _failure(reason: str, codes: list[int]) -> DeliveryFailed | DeliveryRefused:
 
 def _text(answer: bytes | str) -> str:
     return answer.decode(errors="replace") if isinstance(answer, bytes) else answer
-
-
-def message_of(notification: Notification, sender: str, to: list[str]) -> EmailMessage:
-    """The message of a notification. Control characters in labels cannot break headers."""
-    message = EmailMessage()
-    message["Subject"] = " ".join(_printable(notification.title).split())
-    message["From"] = sender
-    message["To"] = ", ".join(to)
-    message["Date"] = format_datetime(datetime.fromisoformat(notification.alerts[0].at))
-    domain = parseaddr(sender)[1].rpartition("@")[2]
-    digest = sha256(notification.idempotency_key.encode()).hexdigest()[:32]
-    message["Message-ID"] = f"<{digest}@{domain}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Idempotency-Key"] = notification.idempotency_key
-    message.set_content(_text_of(notification))
-    return message
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _text_of(notification: Notification) -> str:
-    lines = [notification.title, ""]
-    for alert in notification.alerts:
-        lines += [*_lines_of(alert), ""]
-    if notification.truncated:
-        lines += [f"and {notification.truncated} more", ""]
-    lines += [f"{name}: {url}" for name, url in notification.actions.items()]
-    return "\n".join([*lines, notification.url, ""])
-
-
-def _lines_of(alert: AlertNotice) -> list[str]:
-    lines = [f"state: {alert.state} since {alert.at}"]
-    if alert.value is not None:
-        lines.append(f"value: {alert.value:g}")
-    lines += [f"{name}: {value}" for name, value in sorted(alert.annotations.items())]
-    lines += ["labels:"]
-    lines += [f"  {name} = {value}" for name, value in sorted(alert.labels.items())]
-    return [*lines, alert.url]

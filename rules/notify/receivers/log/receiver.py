@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import structlog
 
-from rules.notify.notification import Channel, Notification, Receipt
+from rules.notify.notification import Channel, Notification, Preview, Receipt
 from rules.notify.receivers.log.config import LogConfig, LogSecrets
 
 
@@ -30,12 +31,20 @@ class LogChannel:
 
     def send(self, notification: Notification) -> Receipt:
         """Write one line."""
-        structlog.get_logger("notification").info(
-            notification.title,
-            idempotency_key=notification.idempotency_key,
-            tenant=notification.tenant,
-            group_labels=dict(notification.group_labels),
-            reason=notification.reason,
-            alerts=[dict(alert.labels) for alert in notification.alerts],
-        )
+        structlog.get_logger("notification").info(notification.title, **_fields(notification))
         return Receipt("logged")
+
+    def preview(self, notification: Notification) -> Preview:
+        """The line's fields."""
+        line = {"event": notification.title, **_fields(notification)}
+        return Preview("the worker's log", "application/json", json.dumps(line, indent=2, ensure_ascii=False))
+
+
+def _fields(notification: Notification) -> dict[str, Any]:
+    return {
+        "idempotency_key": notification.idempotency_key,
+        "tenant": notification.tenant,
+        "group_labels": dict(notification.group_labels),
+        "reason": notification.reason,
+        "alerts": [dict(alert.labels) for alert in notification.alerts],
+    }

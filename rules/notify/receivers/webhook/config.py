@@ -10,9 +10,10 @@ from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, field_validator
 class WebhookConfig(BaseModel):
     """Where to post."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     url: AnyHttpUrl
+    """Where to post."""
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
     """For the whole exchange, from the connection to the end of the answer."""
 
@@ -27,6 +28,7 @@ class WebhookConfig(BaseModel):
 class WebhookSecrets(BaseModel):
     """What signs the body. Without it the body is not signed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     signing_key: Annotated[str, Field(min_length=16)] | None = None
+    """Key of the HMAC-SHA256 in `X-Alertsite-Signature`; at least 16 characters."""

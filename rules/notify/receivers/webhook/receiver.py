@@ -7,25 +7,20 @@ import hmac
 import json
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from rules.notify.gotemplate.numbers import floating
-from rules.notify.notification import (
-    AlertNotice,
-    Channel,
-    DeliveryFailed,
-    DeliveryRefused,
-    Notification,
-    Receipt,
-)
-from rules.notify.posting import Answer, Poster
+from rules.notify.notification import AlertNotice, Channel, Notification
+from rules.notify.posting import Poster
 from rules.notify.receivers.webhook.config import WebhookConfig, WebhookSecrets
+from rules.notify.requesting import HttpChannel, Outgoing
 
 PAYLOAD_VERSION = "4"
 """Of Alertmanager's document."""
 ZERO_TIME = "0001-01-01T00:00:00Z"
 """Go's zero time: what an alert that has not ended ends at."""
-RETRYABLE_STATUSES = frozenset({408, 425, 429})
+SIGNATURE = "X-Alertsite-Signature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +35,15 @@ class WebhookKind:
 
     def open(self, config: WebhookConfig, secrets: WebhookSecrets) -> Channel:
         """A channel to one URL."""
-        return WebhookChannel(self.poster, config, secrets)
+        compose = partial(outgoing, str(config.url))
+        return HttpChannel(self.poster, secrets, compose, timeout_s=config.timeout_s)
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookChannel:
-    """Sends to one URL. Headers carry the idempotency key and, with a signing key, an HMAC of the body."""
-
-    poster: Poster
-    config: WebhookConfig
-    secrets: WebhookSecrets
-
-    def send(self, notification: Notification) -> Receipt:
-        """Post once. A receipt is an answer of 2xx that came whole."""
-        body = payload_of(notification)
-        headers = {
-            "Content-Type": "application/json",
-            "Idempotency-Key": notification.idempotency_key,
-            "User-Agent": "alertsite",
-        }
-        if self.secrets.signing_key:
-            headers["X-Alertsite-Signature"] = "sha256=" + sign(body, self.secrets.signing_key)
-        url = str(self.config.url)
-        return _judge(self.poster.post(url, body, headers, timeout_s=self.config.timeout_s))
+def outgoing(url: str, notification: Notification, secrets: WebhookSecrets) -> Outgoing:
+    """The request of a notification: with a signing key, an HMAC of the body goes with it."""
+    body = payload_of(notification)
+    key = secrets.signing_key
+    return Outgoing(url, body, headers={SIGNATURE: "sha256=" + sign(body, key)} if key else {})
 
 
 def payload_of(notification: Notification) -> bytes:
@@ -112,19 +93,3 @@ def _alert(alert: AlertNotice) -> dict[str, Any]:
 def sign(body: bytes, key: str) -> str:
     """Hexadecimal HMAC-SHA256 of a body."""
     return hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
-
-
-def _judge(answer: Answer) -> Receipt:
-    status = answer.status
-    if 200 <= status < 300:
-        return Receipt(f"HTTP {status}")
-    if status >= 500 or status in RETRYABLE_STATUSES:
-        raise DeliveryFailed(f"HTTP {status}", retry_after_s=_retry_after(answer))
-    reason = "a redirect, which is not followed" if 300 <= status < 400 else "refused"
-    raise DeliveryRefused(f"HTTP {status}: {reason}")
-
-
-def _retry_after(answer: Answer) -> float | None:
-    """Seconds the other side asks for. Its date form is rare and ignored: the backoff serves."""
-    text = answer.headers.get("retry-after", "")
-    return float(text) if text.isascii() and text.isdigit() else None

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('django_celery_beat', '0019_alter_periodictasks_options'),
-        ('rules', '0007_datasources'),
+        ('rules', '0010_receiver_companions'),
         ('tenancy', '0003_report_retention'),
     ]
 

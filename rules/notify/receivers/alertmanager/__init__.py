@@ -1,0 +1,1 @@
+"""The receiver that is another Alertmanager."""
