@@ -93,7 +93,16 @@ def _longest(writer: Writer, now: Operations) -> list[Block]:
 
 
 def _receivers(writer: Writer, now: Operations) -> list[Block]:
-    keys = ("receiver", "messages", "delivered", "dead", "cancelled", "due", "latency.p50", "latency.p99")
+    keys = (
+        "receiver",
+        "messages",
+        "delivered.head",
+        "dead.head",
+        "cancelled",
+        "due",
+        "latency.p50",
+        "latency.p99",
+    )
     rows = [
         [
             writer.name(one.name),

@@ -16,7 +16,7 @@ import typst
 from alertsite.core.errors import PlatformError
 from rules.reports.document import Block, Document
 
-_TEMPLATE: Final = Path(__file__).with_name("report.typ")
+TEMPLATE: Final = Path(__file__).with_name("report.typ")
 _LONGEST_WORD: Final = 24
 _MAY_BREAK: Final = "\u200b"
 """Zero-width space."""
@@ -38,18 +38,12 @@ def to_pdf(document: Document, *, made_s: int) -> bytes:
     ------
     PdfFailed
     """
-    data = {
-        "language": document.language,
-        "title": _breakable(document.title),
-        "subtitle": _breakable(document.subtitle),
-        "blocks": [_block(block) for block in document.blocks],
-    }
     try:
         made = typst.compile(
-            _TEMPLATE,
-            root=_TEMPLATE.parent,
-            font_paths=_fonts(),
-            sys_inputs={"report": json.dumps(data)},
+            TEMPLATE,
+            root=TEMPLATE.parent,
+            font_paths=fonts(),
+            sys_inputs=inputs_of(document),
             format="pdf",
             timestamp=made_s,
         )
@@ -59,8 +53,20 @@ def to_pdf(document: Document, *, made_s: int) -> bytes:
     return made
 
 
+def inputs_of(document: Document) -> dict[str, str]:
+    """What the template is given."""
+    data = {
+        "language": document.language,
+        "title": _breakable(document.title),
+        "subtitle": _breakable(document.subtitle),
+        "blocks": [_block(block) for block in document.blocks],
+    }
+    return {"report": json.dumps(data)}
+
+
 @cache
-def _fonts() -> typst.Fonts:
+def fonts() -> typst.Fonts:
+    """Those that Typst carries: the same on every machine."""
     return typst.Fonts(include_system_fonts=False)
 
 

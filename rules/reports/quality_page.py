@@ -18,6 +18,7 @@ def quality_report(heading: Heading, facts: QualityFacts) -> Document:
             Figures(list(_figures(writer, facts))),
             *_changes(writer, facts),
             *_noise(writer, facts),
+            *_pace(writer, facts),
             *_never(writer, facts),
             *_silences(writer, facts),
             *_costs(writer, facts),
@@ -77,33 +78,37 @@ def _trade(writer: Writer, change: Change) -> str:
 
 
 def _noise(writer: Writer, facts: QualityFacts) -> list[Block]:
-    keys = (
-        "rule",
-        "fired",
-        "told",
-        "acknowledged",
-        "by_itself",
-        "precision",
-        "changes_per_alert",
-        "ack.median",
-        "repair.median",
-    )
-    rows = [_noise_row(writer, one) for one in facts.rules]
+    keys = ("rule", "fired.head", "told", "acknowledged", "by_itself.head", "precision")
+    rows = [
+        [
+            writer.name(one.rule),
+            writer.number(one.fired),
+            writer.number(one.told),
+            _of_fired(writer, one.acknowledged, one),
+            _of_fired(writer, one.by_itself, one),
+            writer.share(one.precision),
+        ]
+        for one in facts.rules
+    ]
     return writer.section("noise", Table([writer.say(key) for key in keys], rows))
 
 
-def _noise_row(writer: Writer, rule: RuleQuality) -> list[str]:
-    return [
-        writer.name(rule.rule),
-        writer.number(rule.fired),
-        writer.number(rule.told),
-        writer.share(rule.acknowledged / rule.fired if rule.fired else None),
-        writer.share(rule.by_itself / rule.fired if rule.fired else None),
-        writer.share(rule.precision),
-        writer.number(rule.changes_per_alert, 1),
-        writer.duration(rule.to_acknowledge_s),
-        writer.duration(rule.to_repair_s),
+def _of_fired(writer: Writer, count: int, rule: RuleQuality) -> str:
+    return f"{writer.number(count)} ({writer.share(count / rule.fired if rule.fired else None)})"
+
+
+def _pace(writer: Writer, facts: QualityFacts) -> list[Block]:
+    keys = ("rule", "changes_per_alert", "ack.median", "repair.median")
+    rows = [
+        [
+            writer.name(one.rule),
+            writer.number(one.changes_per_alert, 1),
+            writer.duration(one.to_acknowledge_s),
+            writer.duration(one.to_repair_s),
+        ]
+        for one in facts.rules
     ]
+    return writer.section("pace", Table([writer.say(key) for key in keys], rows))
 
 
 def _never(writer: Writer, facts: QualityFacts) -> list[Block]:

@@ -25,6 +25,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "yes": ("yes", "oui"),
     "no": ("no", "non"),
     # operations
+    "fired.head": ("Fired", "Déclenchées"),
     "fired": ("Alerts fired", "Alertes déclenchées"),
     "resolved": ("Alerts resolved", "Alertes résolues"),
     "acknowledged": ("Acknowledged", "Acquittées"),
@@ -60,6 +61,8 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "over": ("Over", "Terminée"),
     "receiver": ("Receiver", "Destinataire"),
     "messages": ("Messages", "Messages"),
+    "delivered.head": ("Delivered", "Remis"),
+    "dead.head": ("Dead", "Perdus"),
     "cancelled": ("Cancelled", "Annulés"),
     "due": ("Under way", "En cours"),
     "latency.p50": ("Latency p50", "Latence p50"),
@@ -92,6 +95,8 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     # alert quality
     "noise": ("Noise by rule", "Bruit par règle"),
     "told": ("Told", "Prévenues"),
+    "by_itself.head": ("By itself", "Seules"),
+    "pace": ("Flapping and pace", "Oscillation et délais"),
     "by_itself": ("Over by itself within 5 min", "Terminées seules en 5 min"),
     "useful": ("Useful", "Utiles"),
     "precision": ("Precision", "Précision"),
