@@ -86,7 +86,8 @@ def request_scheduled(schedule_id: UUID, *, now: datetime) -> Report | None:
         report, made = Report.objects.for_tenant(schedule.tenant_id).get_or_create(
             schedule=schedule, key=period.key, defaults=_terms(schedule, period, now)
         )
-        nudge()
+        if made:
+            nudge()
     return report if made else None
 
 
