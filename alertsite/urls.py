@@ -9,7 +9,7 @@ from rest_framework.routers import SimpleRouter
 
 from alertsite.web.tenants import ApiKeyViewSet, TenantViewSet
 from alertsite.web.tokens import Docs, RefreshedToken, Schema, Token
-from rules.api import ingestion, operations, otlp, people
+from rules.api import ingestion, links, operations, otlp, people
 
 platform = SimpleRouter(use_regex_path=False)
 platform.register("tenants", TenantViewSet, basename="tenant")
@@ -34,6 +34,7 @@ urlpatterns = [
     path("docs", Docs.as_view(url_name="schema")),
     path("prometheus/api/v1/", include("rules.api.prometheus")),
     path("alertmanager/api/v2/", include("rules.api.alertmanager")),
+    path("act/<str:token>/", links.LinkView.as_view()),
     path("ical/<str:token>/schedule.ics", people.CalendarView.as_view()),
     path("admin/", admin.site.urls),
 ]

@@ -29,7 +29,8 @@ from rules.alerts.oncall import MAX_LAYERS, Layer, Restriction
 
 MAX_TARGETS: Final = 20
 MAX_MEMBERS: Final = 100
-MAX_HOURS: Final = 20
+MAX_HOURS: Final = 60
+"""Of all layers together: each is tried at every moment at which the answer may change."""
 MAX_DELAY_S: Final = 30 * 86_400
 MAX_PERIOD_S: Final = 366 * 86_400
 FIRST_YEAR: Final = 1990
@@ -122,7 +123,7 @@ class LayerDocument(_Document):
     begin: datetime
     rotation: Rotation = "1w"
     end: datetime | None = None
-    hours: list[HoursDocument] = Field(default=[], max_length=MAX_HOURS)
+    hours: list[HoursDocument] = []
 
     def layer(self, timezone: str) -> Layer:
         """As the stage has it.
@@ -179,6 +180,9 @@ def layers_from(document: Any, timezone: str) -> tuple[Layer, ...]:
         layers = _LAYERS.validate_python(document)
     except ValidationError as error:
         raise InvalidNotation(_first_fault(error)) from None
+    count = sum(len(layer.hours) for layer in layers)
+    if count > MAX_HOURS:
+        raise InvalidNotation(f"hours: {count} in all layers, accepts at most {MAX_HOURS}")
     return tuple(layer.layer(timezone) for layer in layers)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -100,16 +100,44 @@ class HeartbeatViewSet(EditableViewSet):
 
 
 class PingView(TokenView):
-    """`/api/heartbeats/<token>/`: a job calls home, by GET, HEAD or POST; what it sends is not read."""
+    """A job calls home, by GET, HEAD or POST; what it sends is not read."""
 
     throttle_scope = "ping"
-    outcome = Outcome.SUCCESS
+    outcome: Outcome
 
-    @extend_schema(request=None, responses={(200, "text/plain"): str})
     def get(self, request: Request, token: str) -> HttpResponse:  # noqa: ARG002 (DRF's interface)
         heartbeats.ping(token, self.outcome, now=to_datetime(SystemClock().now_ms()))
         return HttpResponse("OK", content_type="text/plain")
 
-    @extend_schema(request=None, responses={(200, "text/plain"): str})
     def post(self, request: Request, token: str) -> HttpResponse:
         return self.get(request, token)
+
+
+def _documented(outcome: Outcome) -> Any:
+    """How the OpenAPI document shows the address of an outcome."""
+    answers = {(200, "text/plain"): str}
+    return extend_schema_view(
+        get=extend_schema(operation_id=f"heartbeat_{outcome}", request=None, responses=answers),
+        post=extend_schema(operation_id=f"heartbeat_{outcome}_post", request=None, responses=answers),
+    )
+
+
+@_documented(Outcome.SUCCESS)
+class SuccessView(PingView):
+    """`/api/heartbeats/<token>/`: the job has done its work."""
+
+    outcome = Outcome.SUCCESS
+
+
+@_documented(Outcome.START)
+class StartView(PingView):
+    """`/api/heartbeats/<token>/start`: it has begun, and must end within the grace."""
+
+    outcome = Outcome.START
+
+
+@_documented(Outcome.FAIL)
+class FailView(PingView):
+    """`/api/heartbeats/<token>/fail`: it has failed."""
+
+    outcome = Outcome.FAIL

@@ -73,7 +73,7 @@ class HookViewSet(EditableViewSet):
         return self._shown_once(hooks.create(row, self.author), status.HTTP_201_CREATED)
 
     def save(self, row: InboundHook) -> InboundHook:
-        return hooks.save(row, self.author)
+        return hooks.change(row, self.author)
 
     def remove(self, row: InboundHook) -> None:
         hooks.delete(row, self.author)
@@ -102,7 +102,7 @@ class HookView(TokenView):
 
     throttle_scope = "ingest"
 
-    @extend_schema(request=dict[str, Any], responses={200: dict[str, int]})
+    @extend_schema(operation_id="hook_post", request=dict[str, Any], responses={200: dict[str, int]})
     def post(self, request: Request, token: str) -> Response:
         hook = hooks.find(token)
         document = json_body(request, limit=MAX_BODY)

@@ -12,6 +12,8 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers
 from rest_framework.decorators import action
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -34,6 +36,28 @@ from rules.models import (
 from rules.services import people, schedules
 
 MAX_CALENDAR = 1 << 20
+
+
+class CalendarParser(BaseParser):
+    """A calendar as its text."""
+
+    media_type = "text/calendar"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:  # noqa: ARG002
+        """The text.
+
+        Raises
+        ------
+        ParseError
+            If it is too long, no UTF-8, or holds a NUL.
+        """
+        body: bytes = stream.read(MAX_CALENDAR + 1)
+        if len(body) > MAX_CALENDAR or b"\0" in body:
+            raise ParseError(f"the calendar is longer than {MAX_CALENDAR} bytes, or holds a NUL")
+        try:
+            return body.decode()
+        except UnicodeDecodeError as error:
+            raise ParseError(f"the calendar is no UTF-8: {error}") from None
 
 
 class NewestEscalation(CursorPages):
@@ -273,6 +297,14 @@ class ScheduleViewSet(EditableViewSet):
         found = schedules.shifts(self.get_object(), starts_at, ends_at)
         return Response(ShiftSerializer(found, many=True).data)
 
+    @extend_schema(request={"text/calendar": str}, responses=ScheduleSerializer)
+    @action(detail=True, methods=["put"], parser_classes=[CalendarParser])
+    def ical(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
+        """Follow the calendar that is sent, as text/calendar."""
+        schedule = self.get_object()
+        schedule.ical = request.data
+        return Response(self.get_serializer(self.save(schedule)).data)
+
     @extend_schema(request=None)
     @action(detail=True, methods=["post"], url_path="replace-calendar")
     def replace_calendar(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
@@ -333,6 +365,7 @@ class CalendarView(TokenView):
 
     throttle_scope = "read"
 
+    @extend_schema(responses={(200, "text/calendar"): str})
     def get(self, request: Request, token: str) -> HttpResponse:  # noqa: ARG002 (DRF's interface)
         text = schedules.calendar_of(token, now=to_datetime(SystemClock().now_ms()))
         return HttpResponse(text, content_type="text/calendar; charset=utf-8")

@@ -18,7 +18,6 @@ from rules.api import (
     ruletests,
     views,
 )
-from rules.services.heartbeats import Outcome
 
 router = SimpleRouter(use_regex_path=False)
 router.register("rule-groups", views.RuleGroupViewSet, basename="rule-group")
@@ -57,8 +56,8 @@ urlpatterns = [
     path("alerts/bulk/", handling.BulkView.as_view()),
     path("rules/export/", rulefiles.ExportView.as_view()),
     *router.urls,
-    path("heartbeats/<str:token>/", heartbeats.PingView.as_view()),
-    path("heartbeats/<str:token>/start", heartbeats.PingView.as_view(outcome=Outcome.START)),
-    path("heartbeats/<str:token>/fail", heartbeats.PingView.as_view(outcome=Outcome.FAIL)),
+    path("heartbeats/<str:token>/", heartbeats.SuccessView.as_view()),
+    path("heartbeats/<str:token>/start", heartbeats.StartView.as_view()),
+    path("heartbeats/<str:token>/fail", heartbeats.FailView.as_view()),
     path("hooks/<str:token>/", hooks.HookView.as_view()),
 ]

@@ -5,6 +5,8 @@ Steps are taken when they are due by `rules.services.escalation_steps`.
 
 from __future__ import annotations
 
+import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,15 +15,28 @@ from uuid import UUID
 
 import structlog
 from django.db import connection
+from django.db.models import F
 
 from alertsite.core.clock import from_datetime, to_datetime
 from alertsite.core.errors import PlatformError
+from alertsite.tenancy.bulk import insert_rows
 from rules.alerts import escalation as stage
-from rules.models import Escalation, EscalationPolicy, GroupedAlert
+from rules.models import (
+    AggregationGroup,
+    Escalation,
+    EscalationPolicy,
+    GroupedAlert,
+    OutboxMessage,
+    ToldAlert,
+)
 from rules.services.people import policy_of
 from rules.services.routing import routing_of
 
 log = structlog.get_logger(__name__)
+
+REASON: Final = "escalation"
+"""Of the messages that steps send."""
+_END_SPACE: Final = uuid.UUID("0f5d0a3e-6f0b-4d11-8e0e-4b9f1f6b2c58")
 
 # Over for people: nothing of the group fires, or somebody answers for all of it that does.
 _SETTLE: Final = """
@@ -109,6 +124,69 @@ def settle_alerts(tenant_id: UUID, alerts: Iterable[UUID], *, now: datetime) -> 
     running = Escalation.objects.for_tenant(tenant_id).filter(status=Escalation.Status.RUNNING)
     groups = list(running.filter(group__in=members.values("group_id")).values_list("group_id", flat=True))
     return settle(tenant_id, groups, now=now) if groups else 0
+
+
+def tell_ends(tenant_id: UUID, ended: Sequence[GroupedAlert], *, now: datetime) -> None:
+    """Tell whomever an escalation told of alerts that they are over. Called when their group forgets them.
+
+    The group's own receiver hears it from the group.
+    """
+    by_alert = {member.alert_id: member for member in ended}
+    if not by_alert or not _escalated(tenant_id, ended):
+        return
+    told = ToldAlert.objects.for_tenant(tenant_id).filter(
+        alert_id__in=list(by_alert),
+        message__reason=REASON,
+        message__receiver__enabled=True,
+        message__receiver__send_resolved=True,
+    )
+    heard = told.exclude(message__receiver=F("message__group__receiver"))
+    owed: defaultdict[tuple[UUID, UUID], list[GroupedAlert]] = defaultdict(list)
+    for alert_id, receiver_id in heard.values_list("alert_id", "message__receiver_id").distinct():
+        member = by_alert[alert_id]
+        owed[member.group_id, receiver_id].append(member)
+    groups = AggregationGroup.objects.for_tenant(tenant_id).in_bulk({group for group, _ in owed})
+    for (group_id, receiver_id), members in owed.items():
+        _tell_end(groups[group_id], receiver_id, members, now)
+
+
+def _escalated(tenant_id: UUID, members: Sequence[GroupedAlert]) -> bool:
+    groups = {member.group_id for member in members}
+    return Escalation.objects.for_tenant(tenant_id).filter(group__in=groups).exists()
+
+
+def _tell_end(
+    group: AggregationGroup, receiver_id: UUID, members: Sequence[GroupedAlert], now: datetime
+) -> None:
+    """One message to one receiver. Its key is of the changes it tells, so that it is owed once."""
+    changes = ",".join(sorted(member.transition_id.hex for member in members))
+    message_id = uuid.uuid5(_END_SPACE, f"{receiver_id}/{changes}")
+    message = OutboxMessage(
+        id=message_id,
+        tenant_id=group.tenant_id,
+        receiver_id=receiver_id,
+        group=group,
+        group_key=group.group_key,
+        group_labels=group.labels,
+        generation=group.generation,
+        reason="resolved",
+        idempotency_key=f"end:{message_id.hex}",
+        created_at=now,
+        next_attempt_at=now,
+        leased_until=now,
+    )
+    insert_rows([message])
+    insert_rows(
+        [
+            ToldAlert(
+                tenant_id=group.tenant_id,
+                message=message,
+                transition_id=member.transition_id,
+                alert_id=member.alert_id,
+            )
+            for member in members
+        ]
+    )
 
 
 def _first_step(row: EscalationPolicy, now: datetime) -> datetime | None:

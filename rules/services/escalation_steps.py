@@ -24,6 +24,7 @@ from alertsite.tenancy.scope import platform_scope, tenant_scope
 from rules.alerts.escalation import EscalationAction, EscalationReason, EscalationState, Policy, next_action
 from rules.alerts.flushing import heard
 from rules.models import Escalation, EscalationPolicy, EscalationStep, OutboxMessage, ToldAlert
+from rules.services.escalating import REASON
 from rules.services.flushing import Row, members_of
 from rules.services.people import policy_of
 from rules.services.reaching import reach
@@ -214,7 +215,7 @@ class _Work:
             group_key=row.group.group_key,
             group_labels=row.group.labels,
             generation=row.group.generation,
-            reason="escalation",
+            reason=REASON,
             idempotency_key=key,
             created_at=self.now,
             next_attempt_at=self.now,

@@ -220,6 +220,8 @@ class _Flush:
     forgotten: list[int] = field(default_factory=list)
     groups: list[AggregationGroup] = field(default_factory=list)
     beginnings: list[escalating.Beginning] = field(default_factory=list)
+    ended: list[GroupedAlert] = field(default_factory=list)
+    """Members whose firing was told and that are over."""
 
     def decide(self, group: AggregationGroup, rows: Sequence[Row]) -> None:
         """Decide one group and note what is to be written."""
@@ -288,6 +290,8 @@ class _Flush:
                 self.suppressions.append(self._suppression(group, row, verdict))
             if verdict.alert_id in forgotten:
                 self.forgotten.append(row.stored.pk)
+                if row.stored.sent == "firing":
+                    self.ended.append(row.stored)
             elif self._apply(row, verdict):
                 self.changed.append(row.stored)
 
@@ -342,6 +346,7 @@ class _Flush:
             self.groups,
             ["anchor_at", "next_flush_at", "last_notified_at", "generation", "last_reason", "leased_until"],
         )
+        escalating.tell_ends(self.tenant_id, self.ended, now=self.now)
         escalating.settle(self.tenant_id, [group.pk for group in self.groups], now=self.now)
         escalating.begin(self.tenant_id, self.beginnings, now=self.now)
 

@@ -147,7 +147,7 @@ def create(heartbeat: Heartbeat, author: Author) -> NewHeartbeat:
     """
     token, heartbeat.token_digest = new_token()
     heartbeat.full_clean()
-    _check(heartbeat)
+    check(heartbeat)
     with transaction.atomic():
         heartbeat.save(force_insert=True)
         _record(heartbeat, author, "created")
@@ -163,7 +163,7 @@ def change(heartbeat: Heartbeat, author: Author) -> Heartbeat:
         Nothing is stored then.
     """
     heartbeat.full_clean()
-    _check(heartbeat)
+    check(heartbeat)
     with transaction.atomic():
         rows = Heartbeat.objects.for_tenant(heartbeat.tenant_id).filter(pk=heartbeat.pk)
         before = rows.select_for_update().get()
@@ -203,7 +203,13 @@ def delete(heartbeat: Heartbeat, author: Author) -> None:
         heartbeat.delete()
 
 
-def _check(heartbeat: Heartbeat) -> None:
+def check(heartbeat: Heartbeat) -> None:
+    """Refuse labels and annotations that no alert could carry.
+
+    Raises
+    ------
+    InvalidHeartbeat
+    """
     for name in ("labels", "annotations"):
         texts = getattr(heartbeat, name)
         if not isinstance(texts, dict) or not all(isinstance(value, str) for value in texts.values()):

@@ -56,10 +56,10 @@ def create(hook: InboundHook, author: Author) -> NewHook:
         Nothing is stored then.
     """
     token, hook.token_digest = new_token()
-    return NewHook(save(hook, author), token)
+    return NewHook(change(hook, author), token)
 
 
-def save(hook: InboundHook, author: Author) -> InboundHook:
+def change(hook: InboundHook, author: Author) -> InboundHook:
     """Store a hook whose mapping reads.
 
     Raises

@@ -24,6 +24,11 @@ class InvalidLink(PlatformError):
 
     code = "link.invalid"
 
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+        """`expired`, `forged` or `gone`: key of the page's wording."""
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -52,7 +57,7 @@ def read_link(token: str) -> Link:
     try:
         message, action = signing.loads(token, salt=_SALT, max_age=LIFETIME)
     except signing.SignatureExpired:
-        raise InvalidLink(f"the link is older than {LIFETIME.days} days") from None
+        raise InvalidLink("expired", f"the link is older than {LIFETIME.days} days") from None
     except signing.BadSignature:
-        raise InvalidLink("the link is not one of ours, or was changed") from None
+        raise InvalidLink("forged", "the link is not one of ours, or was changed") from None
     return Link(UUID(message), action)

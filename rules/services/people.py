@@ -122,7 +122,7 @@ def policy_of(row: EscalationPolicy) -> Policy:
 
 
 def places_of(row: TenantModel) -> Iterator[str]:
-    """Where a person, team, schedule or policy is named, in words."""
+    """Where a person, team, schedule, receiver or policy is named, in words."""
     if isinstance(row, Person):
         yield from _rotations_with(row)
         yield from _calendars_with(row)

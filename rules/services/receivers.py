@@ -20,6 +20,7 @@ from rules.models import Receiver
 from rules.notify.addresses import resolve
 from rules.notify.posting import Poster
 from rules.notify.receivers.alertmanager.receiver import AlertmanagerKind
+from rules.notify.receivers.apprise.receiver import AppriseKind
 from rules.notify.receivers.discord.receiver import DiscordKind
 from rules.notify.receivers.email.receiver import EmailKind, SmtpServer
 from rules.notify.receivers.log.receiver import LogKind
@@ -33,6 +34,7 @@ from rules.notify.receivers.telegram.receiver import TelegramKind
 from rules.notify.receivers.twilio.receiver import TwilioKind
 from rules.notify.receivers.webhook.receiver import WebhookKind
 from rules.services.authoring import Author
+from rules.services.people import StillNamed, places_of
 from rules.services.routes import count_change
 
 
@@ -88,6 +90,7 @@ def receiver_registry() -> ReceiverRegistry:
             TwilioKind(posts),
             SnsKind(posts, _now),
             AlertmanagerKind(posts, _now),
+            AppriseKind(settings.ALLOW_PRIVATE_WEBHOOKS),
         ]
     )
 
@@ -121,6 +124,9 @@ def leads_elsewhere(before: Receiver, kind: str, config: Mapping[str, Any]) -> b
 
 def delete_receiver(receiver: Receiver, author: Author) -> None:
     """Remove a receiver. What it was still owed is cancelled with it, and the audit chain says how much."""
+    places = list(places_of(receiver))
+    if places:
+        raise StillNamed(receiver, places)
     with transaction.atomic():
         owed = receiver.messages.filter(status="due").count()
         deed = Deed(

@@ -32,7 +32,8 @@ MAX_SPAN: Final = timedelta(days=100)
 FEED_BEFORE: Final = timedelta(days=7)
 FEED_AFTER: Final = timedelta(days=90)
 """What the calendar that others subscribe to shows."""
-_SALT: Final = "alertsite.schedule-calendar"
+_SIGNER: Final = signing.Signer(salt="alertsite.schedule-calendar")
+"""Without a time, so that an address stays the same."""
 
 
 class InvalidCalendarLink(PlatformError):
@@ -104,7 +105,7 @@ def names_in_calendar(text: str, now: datetime) -> frozenset[str]:
 
 def calendar_url(schedule: OnCallSchedule) -> str:
     """Where calendar programs subscribe to the schedule. Whoever knows the address may read it."""
-    token = signing.dumps([schedule.pk.hex, schedule.calendar_generation], salt=_SALT)
+    token = _SIGNER.sign_object([schedule.pk.hex, schedule.calendar_generation])
     return f"{settings.PUBLIC_URL}/ical/{token}/schedule.ics"
 
 
@@ -127,7 +128,7 @@ def calendar_of(token: str, *, now: datetime) -> str:
     InvalidCalendarLink
     """
     try:
-        schedule_id, generation = signing.loads(token, salt=_SALT)
+        schedule_id, generation = _SIGNER.unsign_object(token)
     except signing.BadSignature:
         raise InvalidCalendarLink("the address is not one of ours, or was changed") from None
     with platform_scope():

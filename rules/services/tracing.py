@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from rules.models import (
     AlertAction,
@@ -98,10 +98,14 @@ class _Source:
             yield Entry(row.at, f"action.{row.kind}", {"actor": row.actor, "text": row.text})
 
     def escalations(self, messages: list[OutboxMessage]) -> Iterator[Entry]:
-        rows = EscalationStep.objects.for_tenant(self.tenant_id).filter(message__in=messages)
+        """Steps that told of the alert; and those of its groups that reached nobody at all."""
+        first = min((message.created_at for message in messages), default=None)
+        groups = {message.group_id for message in messages if message.group_id is not None}
+        vain = Q(message=None, escalation__group__in=groups, at__gte=first) if groups else Q(pk=None)
+        rows = EscalationStep.objects.for_tenant(self.tenant_id).filter(Q(message__in=messages) | vain)
         for row in rows.select_related("escalation__policy"):
             facts = {"policy": row.escalation.policy.name, "step": row.step + 1, "told": row.told}
-            yield Entry(row.at, "escalated", facts)
+            yield Entry(row.at, "escalated" if row.message_id else "escalated.vain", facts)
 
     def incidents(self) -> Iterator[Entry]:
         rows = IncidentAlert.objects.for_tenant(self.tenant_id).filter(alert_id=self.alert_id)

@@ -191,6 +191,16 @@ def test_a_schedule_follows_a_calendar_and_overrides_come_before_it(alice, acme,
     assert list(renamed.json()["errors"]) == ["name"]
 
 
+def test_a_calendar_is_uploaded_as_text(alice, acme, ann):
+    made = create(alice, "schedules", name="s")
+    path = f"/api/schedules/{made['id']}/ical/"
+    calendar = CALENDAR.format(name="ann")
+    assert alice.generic("PUT", path, calendar, content_type="text/calendar").json()["ical"] == calendar
+    for body in (b"nonsense", b"\xff", b"\0", b"x" * (1 << 21), CALENDAR.format(name="zoe").encode()):
+        assert alice.generic("PUT", path, body, content_type="text/calendar").status_code == 400
+    assert alice.get(f"/api/schedules/{made['id']}/").json()["ical"] == calendar
+
+
 def test_the_calendar_goes_out_at_an_address_that_can_be_replaced(alice, client, acme, ann):
     schedule = make_schedule(acme, ann)
     before = urlsplit(alice.get(f"/api/schedules/{schedule.pk}/").json()["calendar"]).path

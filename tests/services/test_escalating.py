@@ -10,7 +10,7 @@ import pytest
 from alertsite.tenancy.models import Tenant
 from alertsite.tenancy.scope import platform_scope
 from rules.models import AlertInstance, Escalation, OutboxMessage, Route, Team
-from rules.services import escalation_steps, handling, people, routes, silencing, timers, tracing
+from rules.services import escalation_steps, handling, people, receivers, routes, silencing, timers, tracing
 from rules.services.authoring import Author
 from rules.services.silencing import SilenceDraft
 from tests.factories.notifying import flush_due, make_route, post, told
@@ -208,6 +208,9 @@ def test_whoever_cannot_be_reached_is_written_down(clock, tenant):
     fire(clock, tenant, make_policy(tenant, ("0s", nobody), ("0s", empty)))
     later(clock, seconds=0)
     later(clock, seconds=1)
+    entries, _ = tracing.in_words(tracing.trace(tenant.pk, ids(tenant)[0]), "en")
+    vain = "Escalation policy, step 2, reached nobody: schedule empty has nobody on call."
+    assert vain in [entry["text"] for entry in entries]
     assert steps_told(tenant) == [
         "person nobody has no receiver that is enabled",
         "schedule empty has nobody on call",
@@ -224,6 +227,40 @@ def test_once_routing_leads_elsewhere_the_old_group_escalates_no_more(clock, ten
     statuses = Escalation.objects.for_tenant(tenant).order_by("started_at", "status")
     assert sorted(statuses.values_list("status", flat=True)) == ["exhausted", "resolved"]
     assert steps_told(tenant) == ["person ann"]
+
+
+def test_whoever_a_step_told_is_told_the_end_once(clock, tenant, ann, bob):
+    fire(clock, tenant, make_policy(tenant, ("0s", ann), ("9h", bob)))
+    later(clock, seconds=0)
+    by(clock, tenant).acknowledge(ids(tenant))
+    post(tenant, {"n": "1"}, now=clock.now(), ends_at=clock.now())
+    clock.advance(minutes=1)
+    flush_due(clock)
+    flush_due(clock)
+    assert told(tenant, ann.receivers.get()) == [["firing 1"], ["resolved 1"]]
+    assert told(tenant, bob.receivers.get()) == []
+    assert OutboxMessage.objects.for_tenant(tenant).filter(reason="resolved").count() == 2
+
+
+def test_a_receiver_that_wants_no_ends_or_is_the_groups_own_is_not_told_them_twice(clock, tenant, ann):
+    quiet = make_receiver(tenant, name="quiet", send_resolved=False)
+    policy = make_policy(tenant, ("0s", quiet))
+    root = fire(clock, tenant, policy)
+    policy.steps[0]["tell"].append({"receiver": str(root.receiver_id)})
+    people.save(policy, AUTHOR)
+    later(clock, seconds=0)
+    post(tenant, {"n": "1"}, now=clock.now(), ends_at=clock.now())
+    clock.advance(minutes=1)
+    flush_due(clock)
+    assert told(tenant, quiet) == [["firing 1"]]
+    assert sorted(told(tenant, root.receiver)) == [["firing 1"], ["firing 1"], ["resolved 1"]]
+
+
+def test_a_receiver_that_a_policy_names_is_not_removed(tenant):
+    desk = make_receiver(tenant, name="desk")
+    make_policy(tenant, ("0s", desk), name="night")
+    with pytest.raises(people.StillNamed, match="escalation policy 'night'"):
+        receivers.delete_receiver(desk, AUTHOR)
 
 
 def test_a_route_without_a_policy_begins_nothing(clock, tenant):
