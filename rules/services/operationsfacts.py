@@ -15,10 +15,12 @@ from django.db.models import Count, F, Q
 
 from alertsite.core.labels import format_labels, label_set
 from rules.models import LedgerEntry, Silence, Suppression
+from rules.notify.notification import TEST
 from rules.reports.facts import Counted, LongAlert, Operations, ReceiverFacts, Spread, TickFacts
 from rules.reports.periods import Period
 from rules.services.archiving import LEDGER_RETENTION
 from rules.services.tracing import nobody_told
+from rules.services.watching import CANARY_REASON
 
 TOP: Final = 20
 LONGEST: Final = 10
@@ -28,6 +30,15 @@ _FIRED: Final = """
 fired AS (
     SELECT alert_id, labels, at FROM rules_alerttransition
     WHERE tenant_id = %(tenant)s AND state = 'firing' AND at >= %(start)s AND at < %(end)s
+)
+"""
+# An alert that somebody resolved by hand ends again when its condition does; a canary ends without firing.
+_ENDED: Final = """
+ended AS (
+    SELECT alert_id, min(at) AS at, min(fired_at) AS fired_at FROM rules_alerttransition
+    WHERE tenant_id = %(tenant)s AND state = 'resolved' AND at >= %(start)s AND at < %(end)s
+        AND trace->>'reason' IS DISTINCT FROM %(canary)s
+    GROUP BY 1
 )
 """
 _NAMED: Final = {
@@ -56,25 +67,26 @@ FROM (
 ) AS each
 """
 _TO_REPAIR: Final = """
+WITH {ended}
 SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY took),
     percentile_cont(0.9) WITHIN GROUP (ORDER BY took)
 FROM (
-    SELECT extract(epoch FROM at - fired_at)::float8 AS took FROM rules_alerttransition
-    WHERE tenant_id = %(tenant)s AND state = 'resolved' AND at >= %(start)s AND at < %(end)s
-        AND fired_at IS NOT NULL
+    SELECT extract(epoch FROM at - fired_at)::float8 AS took FROM ended WHERE fired_at IS NOT NULL
 ) AS each
 """
 _RESOLVED: Final = """
-SELECT count(*) FROM rules_alerttransition
-WHERE tenant_id = %(tenant)s AND state = 'resolved' AND at >= %(start)s AND at < %(end)s
+WITH {ended}
+SELECT count(*) FROM ended
 """
 # An alert that is still firing, or ended after the period, counts up to its end.
 _LONGEST: Final = """
 SELECT labels, fired_at, extract(epoch FROM least(until, %(end)s) - fired_at)::float8 AS took,
     until < %(end)s AS over
 FROM (
-    SELECT labels, fired_at, at AS until FROM rules_alerttransition
+    (SELECT DISTINCT ON (alert_id) labels, fired_at, at AS until FROM rules_alerttransition
     WHERE tenant_id = %(tenant)s AND state = 'resolved' AND at >= %(start)s
+        AND trace->>'reason' IS DISTINCT FROM %(canary)s
+    ORDER BY alert_id, at)
     UNION ALL
     SELECT labels, fired_at, %(end)s FROM rules_alertinstance
     WHERE tenant_id = %(tenant)s AND state = 'firing'
@@ -91,6 +103,7 @@ FROM (
     FROM rules_outboxmessage message JOIN rules_receiver receiver ON receiver.id = message.receiver_id
     WHERE message.tenant_id = %(tenant)s
         AND message.created_at >= %(start)s AND message.created_at < %(end)s
+        AND message.reason <> ALL (%(proofs)s)
 ) AS each
 GROUP BY id, name ORDER BY 2 DESC, 1 LIMIT %(top)s
 """
@@ -166,9 +179,11 @@ class _Counter:
             "tenant": self.tenant_id,
             "start": self.period.start,
             "end": self.period.end,
+            "canary": CANARY_REASON,
+            "proofs": [CANARY_REASON, TEST],
         }
         with connection.cursor() as cursor:
-            cursor.execute(statement.replace("{fired}", _FIRED), parameters | more)
+            cursor.execute(statement.replace("{fired}", _FIRED).replace("{ended}", _ENDED), parameters | more)
             found: list[Any] = cursor.fetchall()
         return found
 

@@ -180,6 +180,25 @@ def test_ticks_are_on_time_late_or_missed(acme):
     assert operations_of(acme.pk, DAY, UTC, now=long_after).ticks is None
 
 
+def test_canaries_tests_and_a_second_end_do_not_count(acme):
+    receiver = make_receiver(acme)
+    canary = make_transition(acme, state="resolved", fired_at=NOON, trace={"reason": "canary"})
+    make_message(receiver, canary, reason="canary")
+    make_message(receiver, fire(acme, lasted_s=60), reason="test")
+    by_hand = fire(acme, lasted_s=120)
+    make_transition(
+        acme,
+        alert_id=by_hand.alert_id,
+        state="resolved",
+        fired_at=NOON,
+        at=NOON + timedelta(hours=1),
+    )
+    found = operations(acme)
+    assert (found.fired, found.resolved, found.receivers) == (2, 2, [])
+    assert found.to_repair == Spread(2, 90.0, 114.0)
+    assert [one.seconds for one in found.longest] == [120.0, 60.0]
+
+
 def make_silence(tenant, **values) -> Silence:
     row = {
         "matchers": ['host="a"'],
