@@ -55,6 +55,9 @@ class Quota(models.Model):
         help_text="How long samples stay in the hot store before only the archive has them.",
     )
     archive_retention_days = models.PositiveIntegerField(default=90)
+    report_retention_days = models.PositiveIntegerField(
+        default=400, validators=[MinValueValidator(1)], help_text="How long reports are kept for download."
+    )
     max_catch_up_ticks = models.PositiveIntegerField(
         default=120,
         help_text="Missed ticks of one shard that are caught up; older ones are recorded as skipped.",

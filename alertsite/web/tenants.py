@@ -32,6 +32,7 @@ class QuotaSerializer(serializers.ModelSerializer[Quota]):
             "lateness_s",
             "hot_retention_s",
             "archive_retention_days",
+            "report_retention_days",
             "max_catch_up_ticks",
         ]
 

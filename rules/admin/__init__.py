@@ -1,5 +1,5 @@
-"""Admin of rules, datasources, receivers, alerts, ledger and outbox. Every save of a rule is a version."""
+"""Admin of rules, datasources, receivers, alerts, ledger, outbox, reports. A saved rule is a new version."""
 
-from rules.admin import alerts, history, notifying, people, receivers, routing, rules, sources
+from rules.admin import alerts, history, notifying, people, receivers, reports, routing, rules, sources
 
-__all__ = ["alerts", "history", "notifying", "people", "receivers", "routing", "rules", "sources"]
+__all__ = ["alerts", "history", "notifying", "people", "receivers", "reports", "routing", "rules", "sources"]

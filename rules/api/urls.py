@@ -12,6 +12,7 @@ from rules.api import (
     hooks,
     linting,
     people,
+    reports,
     routing,
     rulefiles,
     ruletests,
@@ -27,6 +28,8 @@ router.register("receivers", views.ReceiverViewSet, basename="receiver")
 router.register("datasources", views.DatasourceViewSet, basename="datasource")
 router.register("deliveries", views.DeliveryViewSet, basename="delivery")
 router.register("dead-letters", views.DeadLetterViewSet, basename="dead-letter")
+router.register("report-schedules", reports.ReportScheduleViewSet, basename="report-schedule")
+router.register("reports", reports.ReportViewSet, basename="report")
 router.register("routes", routing.RouteViewSet, basename="route")
 router.register("time-intervals", routing.IntervalViewSet, basename="time-interval")
 router.register("inhibition-rules", routing.InhibitionViewSet, basename="inhibition-rule")

@@ -16,6 +16,7 @@ from rules.models.handling import AlertAction, Feedback, Incident, IncidentAlert
 from rules.models.intake import Heartbeat, InboundHook
 from rules.models.ledger import LedgerEntry, Shard, ShardLayout, Wake
 from rules.models.oncall import OnCallOverride, OnCallSchedule, Person, Team
+from rules.models.report import Report, ReportSchedule
 from rules.models.routing import (
     EscalationPolicy,
     InhibitionRule,
@@ -52,6 +53,8 @@ __all__ = [
     "OutboxMessage",
     "Person",
     "Receiver",
+    "Report",
+    "ReportSchedule",
     "Route",
     "Rule",
     "RuleGroup",

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from alertsite.core.clock import Clock, to_datetime
 from alertsite.tenancy.models import Quota, Tenant
 from alertsite.tenancy.scope import platform_scope, tenant_scope
-from rules.models import LedgerEntry, OutboxMessage, SeriesBlock
+from rules.models import LedgerEntry, OutboxMessage, Report, SeriesBlock
 from rules.series.backends.archive import ClosedBlock, encode_block
 from rules.services.stores import hot_store
 from rules.services.watching import forget_canaries
@@ -89,7 +89,9 @@ def _expire_blocks(tenant_id: UUID, now: datetime) -> int:
 
 
 def expire_history(clock: Clock) -> dict[str, int]:
-    """Delete ledger rows and ended messages older than `LEDGER_RETENTION`, some at a time."""
+    """Delete ledger rows and ended messages older than `LEDGER_RETENTION`, and reports older than their
+    tenant's quota says, some at a time.
+    """
     before = to_datetime(clock.now_ms()) - LEDGER_RETENTION
     with platform_scope():
         old_ticks = LedgerEntry.across_tenants.filter(due_at__lt=before)
@@ -100,4 +102,13 @@ def expire_history(clock: Clock) -> dict[str, int]:
             "ledger": LedgerEntry.across_tenants.filter(pk__in=old_ticks[:ROWS_A_STATEMENT]).delete()[0],
             "canaries": forget_canaries(now=to_datetime(clock.now_ms())),
             "messages": OutboxMessage.across_tenants.filter(pk__in=ended[:ROWS_A_STATEMENT]).delete()[0],
+            "reports": _expire_reports(clock),
         }
+
+
+def _expire_reports(clock: Clock) -> int:
+    now, gone = to_datetime(clock.now_ms()), 0
+    for tenant_id, days in Quota.objects.values_list("tenant_id", "report_retention_days"):
+        old = Report.objects.for_tenant(tenant_id).filter(created_at__lt=now - timedelta(days=days))
+        gone += old.delete()[0]
+    return gone

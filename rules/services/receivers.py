@@ -59,10 +59,9 @@ def poster() -> Poster:
     )
 
 
-@cache
-def receiver_registry() -> ReceiverRegistry:
-    """Every kind, with the guard on addresses and the operator's SMTP server."""
-    server = SmtpServer(
+def smtp_server() -> SmtpServer:
+    """The operator's server, through which all mail goes."""
+    return SmtpServer(
         host=settings.EMAIL_HOST,
         port=settings.EMAIL_PORT,
         sender=settings.DEFAULT_FROM_EMAIL,
@@ -71,11 +70,16 @@ def receiver_registry() -> ReceiverRegistry:
         starttls=settings.EMAIL_USE_TLS,
         timeout_s=settings.EMAIL_TIMEOUT,
     )
+
+
+@cache
+def receiver_registry() -> ReceiverRegistry:
+    """Every kind, with the guard on addresses and the operator's SMTP server."""
     posts = poster()
     return ReceiverRegistry(
         [
             WebhookKind(posts),
-            EmailKind(server),
+            EmailKind(smtp_server()),
             LogKind(),
             SlackKind(posts),
             TeamsKind(posts),

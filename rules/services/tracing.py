@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch, Q, QuerySet
 
 from rules.models import (
     AlertAction,
@@ -56,16 +56,20 @@ def undelivered(tenant_id: UUID, *, before: datetime) -> list[AlertTransition]:
     """Alerts that fired before a moment, and nobody was told: no message delivered or under way, and no
     recorded reason. The promise is that there are none, but for dead letters.
     """
-    fired = AlertTransition.objects.for_tenant(tenant_id).filter(state="firing", at__lt=before)
+    return list(nobody_told(tenant_id).filter(at__lt=before).order_by("-at", "pk")[:1000])
+
+
+def nobody_told(tenant_id: UUID) -> QuerySet[AlertTransition]:
+    """The firing of which nobody was told, whenever it was."""
+    fired = AlertTransition.objects.for_tenant(tenant_id).filter(state="firing")
     alive = ToldAlert.objects.for_tenant(tenant_id).filter(message__status__in=["delivered", "due"])
     kept = Suppression.objects.for_tenant(tenant_id)
     waiting = GroupedAlert.objects.for_tenant(tenant_id).filter(group__next_flush_at__isnull=False)
-    rows = (
+    return (
         fired.exclude(alert_id__in=alive.values("alert_id"))
         .exclude(alert_id__in=kept.values("alert_id"))
         .exclude(alert_id__in=waiting.filter(verdict="").values("alert_id"))
     )
-    return list(rows.order_by("-at", "pk")[:1000])
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from rules.tasks.collecting import collect_host
 from rules.tasks.delivering import deliver_claimed, wake_deliveries
 from rules.tasks.evaluating import evaluate_shards, wake_if_silent, wake_shards
 from rules.tasks.notifying import flush_groups, wake_groups, wake_timers, watch
+from rules.tasks.reporting import make_report, request_report, wake_reports
 from rules.tasks.upkeep import archive_blocks, expire_history
 
 __all__ = [
@@ -13,9 +14,12 @@ __all__ = [
     "evaluate_shards",
     "expire_history",
     "flush_groups",
+    "make_report",
+    "request_report",
     "wake_deliveries",
     "wake_groups",
     "wake_if_silent",
+    "wake_reports",
     "wake_shards",
     "wake_timers",
     "watch",

@@ -111,4 +111,9 @@ def test_ledger_goes_after_its_retention(tenant, clock):
             outcomes=b"\0",
         )
 
-    assert archiving.expire_history(clock) == {"ledger": 1, "canaries": 0, "messages": 0}
+    assert archiving.expire_history(clock) == {
+        "ledger": 1,
+        "canaries": 0,
+        "messages": 0,
+        "reports": 0,
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -21,7 +22,7 @@ from rules.notify.receivers.email.config import EmailConfig, EmailSecrets
 from rules.notify.receivers.email.message import message_of, words_of
 
 TEMPORARY = range(400, 500)
-_Refusals: TypeAlias = dict[str, tuple[int, bytes]]
+Refusals: TypeAlias = Mapping[str, tuple[int, bytes | str]]
 """Answers of the server by recipient."""
 
 
@@ -68,7 +69,7 @@ class EmailChannel:
         """
         message = message_of(notification, self.server.sender, self.config)
         try:
-            refused = self._hand_over(message)
+            refused = hand_over(self.server, message, self.config.to)
         except smtplib.SMTPRecipientsRefused as error:
             refused = error.recipients
         except smtplib.SMTPDataError as error:
@@ -89,24 +90,24 @@ class EmailChannel:
         )
         return Preview(", ".join(self.config.to), "message/rfc822", f"{headers}\n{parts}", words.faults)
 
-    def _hand_over(self, message: EmailMessage) -> _Refusals:
-        """Send, and say which recipients were refused. Once the server has taken it, nothing else matters."""
-        server = self.server
-        connection = smtplib.SMTP(server.host, server.port, timeout=server.timeout_s)
-        try:
-            if server.starttls:
-                connection.starttls(context=ssl.create_default_context())
-            if server.user:
-                connection.login(server.user, server.password)
-            refused = connection.send_message(message)
-            with suppress(smtplib.SMTPException, OSError):
-                connection.quit()
-            return refused
-        finally:
-            connection.close()
+
+def hand_over(server: SmtpServer, message: EmailMessage, recipients: Sequence[str]) -> Refusals:
+    """Send, and say which recipients were refused. Once the server has taken it, nothing else matters."""
+    connection = smtplib.SMTP(server.host, server.port, timeout=server.timeout_s)
+    try:
+        if server.starttls:
+            connection.starttls(context=ssl.create_default_context())
+        if server.user:
+            connection.login(server.user, server.password)
+        refused = connection.send_message(message, to_addrs=list(recipients))
+        with suppress(smtplib.SMTPException, OSError):
+            connection.quit()
+        return refused
+    finally:
+        connection.close()
 
 
-def _judge(message: EmailMessage, refused: _Refusals, *, count: int) -> Receipt:
+def _judge(message: EmailMessage, refused: Refusals, *, count: int) -> Receipt:
     """A receipt if anybody gets the message and nobody might get it later."""
     answers = "; ".join(f"{address}: {code} {_text(text)}" for address, (code, text) in refused.items())
     codes = [code for code, _ in refused.values()]

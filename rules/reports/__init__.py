@@ -1,0 +1,1 @@
+"""Facts in, reports out: documents in English or French, as HTML and as PDF. No database, no clock."""
