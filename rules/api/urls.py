@@ -10,6 +10,7 @@ from rules.api import (
     handling,
     heartbeats,
     hooks,
+    incidents,
     linting,
     people,
     reports,
@@ -36,6 +37,7 @@ router.register("inhibition-rules", routing.InhibitionViewSet, basename="inhibit
 router.register("silences", routing.SilenceViewSet, basename="silence")
 router.register("alert-groups", routing.GroupViewSet, basename="alert-group")
 router.register("suppressions", routing.SuppressionViewSet, basename="suppression")
+router.register("incidents", incidents.IncidentViewSet, basename="incident")
 router.register("ledger", views.LedgerViewSet, basename="ledger")
 router.register("people", people.PersonViewSet, basename="person")
 router.register("teams", people.TeamViewSet, basename="team")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from rules.models import InhibitionRule, NotificationSettings, Receiver, Route, Silence
-from tests.factories.notifying import make_route
-from tests.factories.rows import make_receiver
+from rules.services import correlating
+from tests.factories.notifying import make_route, post
+from tests.factories.rows import NOON, make_receiver
 
 FILE = """
 global: {resolve_timeout: 2m}
@@ -194,3 +196,14 @@ def test_receivers_of_every_kind_alertmanager_has_are_taken(alice, acme, kind, s
     assert answer.json() == {"routes": 1, "receivers": ["one"], "not_taken": []}, answer.content
     receiver = Receiver.objects.for_tenant(acme).get()
     assert (receiver.kind, receiver.send_resolved) == (kind, kind != "slack")
+
+
+def test_incidents_show_their_alerts_and_the_reason(alice, acme):
+    post(acme, {"n": "1", "service": "db"})
+    post(acme, {"n": "2", "service": "db"}, now=NOON + timedelta(seconds=1))
+    correlating.correlate_new(now=NOON)
+    (incident,) = alice.get("/api/incidents/", {"open": "true"}).json()["results"]
+    assert [alert["reason"] for alert in incident["alerts"]] == ["nothing_open", "shared_labels"]
+    assert incident["alerts"][1]["evidence"] == "service=db"
+    assert alice.get("/api/incidents/", {"open": "false"}).json()["results"] == []
+    assert alice.get(f"/api/incidents/{incident['id']}/").json()["title"] == "A"
