@@ -1,4 +1,4 @@
-"""Laws of overrides, paths and mappings: nobody is on call twice; nothing that is posted is a fault of ours."""
+"""Laws of overrides, paths and mappings: nobody is on call twice, nothing posted is a fault of ours."""
 
 from __future__ import annotations
 
