@@ -72,7 +72,7 @@ class ReceiverForm(forms.ModelForm):  # type: ignore[type-arg]
         except InvalidReceiver as error:
             for path, reason in error.errors.items():
                 part, _, name = path.partition(".")
-                self.add_error(_FIELDS[part], f"{name}: {reason}" if name else reason)
+                self.add_error(_FIELDS.get(part, part), f"{name}: {reason}" if name else reason)
         except PlatformError as error:
             raise ValidationError(str(error)) from None
         return values

@@ -111,6 +111,10 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "{receiver} knows of it already from an earlier message of the group.",
         "{receiver} en est déjà informé par un message antérieur du groupe.",
     ),
+    "suppressed.superseded": (
+        "{receiver} was not told: it ended and began anew, as alert {detail}, before its group was told.",
+        "{receiver} n'a pas été prévenu : elle a repris, comme alerte {detail}, avant tout envoi du groupe.",
+    ),
     "suppressed.orphaned": (
         "{receiver} is not told any more: no route leads there since routing changed.",
         "{receiver} n'est plus prévenu : aucune route n'y mène depuis que le routage a changé.",

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from rules.models import AlertTransition, OutboxMessage, ToldAlert
+from rules.models import AlertTransition, Origin, OutboxMessage, ToldAlert
 from rules.notify.notification import FIRING, RESOLVED, TEST, AlertNotice, Notification
 from rules.services.links import action_links
 
@@ -74,10 +74,14 @@ def example_for(message: OutboxMessage) -> AlertNotice:
 
 
 def last_change(tenant_id: UUID, *, before: datetime, alert_id: UUID | None = None) -> AlertTransition | None:
-    """The last time an alert of the tenant, or this one, began to fire or ended. None if it never did."""
+    """The last time an alert of the tenant, or this one, began to fire or ended. None if it never did.
+
+    The platform's own, such as canaries, are not meant.
+    """
     changes = AlertTransition.objects.for_tenant(tenant_id).filter(
         state__in=[FIRING, RESOLVED], at__lte=before
     )
+    changes = changes.exclude(origin=Origin.PLATFORM)
     if alert_id is not None:
         changes = changes.filter(alert_id=alert_id)
     return changes.order_by("-at", "pk").first()

@@ -76,6 +76,19 @@ ON CONFLICT (group_id, fingerprint) DO UPDATE SET
     starts_at = EXCLUDED.starts_at, verdict = '', detail = ''
 """
 
+# A life of an alert that began and ended before its group was told is not lost without a word.
+_SUPERSEDE: Final = """
+INSERT INTO rules_suppression (tenant_id, alert_id, group_id, receiver_name, at, reason, detail)
+SELECT member.tenant_id, member.alert_id, member.group_id, receiver.name, %(now)s, 'superseded',
+    wanted.alert_id::text
+FROM rules_groupedalert member
+JOIN json_to_recordset(%(members)s) AS wanted(group_id uuid, fingerprint bigint, alert_id uuid)
+    ON member.group_id = wanted.group_id AND member.fingerprint = wanted.fingerprint
+JOIN rules_aggregationgroup held ON held.id = member.group_id
+JOIN rules_receiver receiver ON receiver.id = held.receiver_id
+WHERE member.alert_id <> wanted.alert_id AND member.verdict = ''
+"""
+
 _RESOLVE: Final = f"""
 WITH over AS (
     UPDATE rules_groupedalert member SET firing = false, transition_id = ended.transition_id
@@ -186,7 +199,9 @@ def _join(cursor: Any, arrivals: Sequence[_Arrival], moment: dict[str, Any]) -> 
         }
         for (group, fingerprint), row in members.items()
     ]
-    cursor.execute(_JOIN_MEMBERS, moment | {"members": as_document(rows)})
+    members_document = {"members": as_document(rows)}
+    cursor.execute(_SUPERSEDE, moment | members_document)
+    cursor.execute(_JOIN_MEMBERS, moment | members_document)
     return set(ids.values())
 
 

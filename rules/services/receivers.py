@@ -20,6 +20,7 @@ from rules.models import Receiver
 from rules.notify.addresses import resolve
 from rules.notify.posting import Poster
 from rules.notify.receivers.alertmanager.receiver import AlertmanagerKind
+from rules.notify.receivers.apprise.receiver import AppriseKind
 from rules.notify.receivers.discord.receiver import DiscordKind
 from rules.notify.receivers.email.receiver import EmailKind, SmtpServer
 from rules.notify.receivers.log.receiver import LogKind
@@ -85,6 +86,7 @@ def receiver_registry() -> ReceiverRegistry:
             TwilioKind(posts),
             SnsKind(posts, _now),
             AlertmanagerKind(posts, _now),
+            AppriseKind(settings.ALLOW_PRIVATE_WEBHOOKS),
         ]
     )
 

@@ -13,12 +13,14 @@ from email.message import EmailMessage
 from functools import partial
 from typing import Any
 
+import pytest
 import structlog.testing
 
 from rules.notify.addresses import resolve
 from rules.notify.notification import DeliveryFailed, DeliveryRefused, Preview, Receipt, ReceiverKind
 from rules.notify.posting import Content, Poster, Sending
 from rules.notify.receivers.alertmanager.receiver import AlertmanagerKind
+from rules.notify.receivers.apprise.receiver import AppriseKind
 from rules.notify.receivers.discord.receiver import DiscordKind
 from rules.notify.receivers.email.receiver import EmailKind, SmtpServer
 from rules.notify.receivers.log.receiver import LogKind
@@ -235,4 +237,32 @@ def log() -> Iterator[Bench]:
         yield Bench(ReceiverRegistry([LogKind()]), {}, lambda: [str(sorted(line.items())) for line in lines])
 
 
-BENCHES = {"email": email, "log": log} | {name: kind.bench for name, kind in OVER_HTTP.items()}
+@contextmanager
+def apprise() -> Iterator[Bench]:
+    pytest.importorskip("apprise", reason="the extra `apprise` is not installed")
+    with http_server() as server:
+        bench = Bench(
+            ReceiverRegistry([AppriseKind(allow_private=True, timeout_s=20)]),
+            {},
+            lambda: list(map(shown_request, server.arrived)),
+            secrets={"url": server.url().replace("http:", "json:") + f"?+X-Key={SECRET}"},
+        )
+
+        def guards() -> None:
+            bench.registry = ReceiverRegistry([AppriseKind(allow_private=False)])
+
+        def hurries() -> None:
+            server.reply = Reply(silent=True)
+            bench.registry = ReceiverRegistry([AppriseKind(allow_private=True, timeout_s=1.0)])
+
+        bench.troubles = {
+            "503": (DeliveryFailed, lambda: setattr(server, "reply", Reply(503))),
+            "silent": (DeliveryFailed, hurries),
+            "private address": (DeliveryRefused, guards),
+        }
+        yield bench
+
+
+BENCHES = {"apprise": apprise, "email": email, "log": log} | {
+    name: kind.bench for name, kind in OVER_HTTP.items()
+}

@@ -37,6 +37,8 @@ def test_every_folder_of_a_kind_is_tested():
     kinds = {folder.parent.name for folder in folders.glob("*/receiver.py")}
     assert kinds == set(BENCHES)
     assert all((folders / kind / "README.md").is_file() for kind in kinds)
+    page = (folders.parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    assert all(f"[`{kind}`](../rules/notify/receivers/{kind}/README.md)" in page for kind in kinds)
 
 
 def test_a_delivery_has_a_receipt(bench: Bench):
@@ -81,6 +83,7 @@ def test_any_notification_arrives(bench: Bench, values: dict[str, Any]):
         pytest.param(kind, trouble, id=f"{kind}: {trouble}")
         for kind, troubles in {
             **{kind: list(HTTP_TROUBLES) for kind in OVER_HTTP},
+            "apprise": ["503", "silent", "private address"],
             "email": [
                 "all refused for good",
                 "one greylisted",

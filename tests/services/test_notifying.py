@@ -9,6 +9,7 @@ import pytest
 
 from alertsite.tenancy.models import Tenant
 from alertsite.tenancy.scope import platform_scope
+from rules.alerts.flushing import MemberReason
 from rules.models import (
     AggregationGroup,
     AlertInstance,
@@ -20,6 +21,7 @@ from rules.models import (
     Route,
     Suppression,
 )
+from rules.notify.wording import LANGUAGES, Entry, sentence
 from rules.services import flushing, handling, intake, rerouting, routes, silencing, tracing
 from rules.services.authoring import Author
 from rules.services.silencing import InvalidSilence, SilenceDraft
@@ -177,6 +179,31 @@ def test_an_alert_that_ends_before_its_group_tells_is_not_told(clock, tenant, ro
     flush_due(clock)
     assert told(tenant) == []
     assert reasons(tenant) == ["resolved_before_sent"]
+
+
+def test_a_time_that_is_over_before_its_group_is_told_leaves_a_reason(clock, tenant, root):
+    lives = []
+    for second in range(3):
+        post(tenant, {"n": "1"}, now=NOON + timedelta(seconds=2 * second))
+        lives += alert_ids(tenant)
+        if second < 2:
+            over = NOON + timedelta(seconds=2 * second + 1)
+            post(tenant, {"n": "1"}, ends_at=over, now=over)
+    clock.advance(seconds=30)
+    flush_due(clock)
+    assert told(tenant) == [["firing 1"]]
+    kept = Suppression.objects.for_tenant(tenant).order_by("pk").values_list("alert_id", "reason", "detail")
+    assert list(kept) == [(lives[0], "superseded", str(lives[1])), (lives[1], "superseded", str(lives[2]))]
+    assert tracing.undelivered(tenant.pk, before=clock.now()) == []
+    assert "began anew" in tracing.in_words(tracing.trace(tenant.pk, lives[0]), "en")[1]
+
+
+def test_every_reason_for_silence_has_words(tenant):
+    reasons = {f"suppressed.{reason}" for reason in MemberReason if reason is not MemberReason.SENT}
+    entries = [
+        Entry(NOON, kind, {"receiver": "r", "detail": "d"}) for kind in reasons | {"suppressed.superseded"}
+    ]
+    assert all(sentence(entry, language) for entry in entries for language in LANGUAGES)
 
 
 def test_an_alert_that_inhibits_keeps_another_quiet(clock, tenant, root):

@@ -44,11 +44,13 @@ def test_a_preview_shows_the_last_alert_and_no_secret(tenant):
     change(tenant, "Older", 5)
     change(tenant, "Newer", 1, annotations={"summary": "really"})
     change(tenant, "Waiting", state="pending")
+    change(tenant, "Canary", origin="platform")
     shown = preview(make_receiver(tenant, **SLACK), now=NOON)
     assert "Newer" in shown.body
     assert "really" in shown.body
     assert "Older" not in shown.body
     assert "Waiting" not in shown.body
+    assert "Canary" not in shown.body
     assert "xoxb" not in str(shown)
     assert not OutboxMessage.objects.for_tenant(tenant).exists()
 

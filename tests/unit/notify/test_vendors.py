@@ -141,6 +141,14 @@ def test_a_template_is_what_is_said(name):
     assert "db1:9100 is firing" in text
 
 
+def test_slack_gets_no_empty_section():
+    config = {"text": "a" + " " * 6_500 + "b"}
+    _, body = sent("slack", config)
+    sections = [block["text"]["text"] for block in json.loads(body)["attachments"][0]["blocks"]]
+    assert all(section.strip() for section in sections)
+    assert len(sections) == 2
+
+
 def test_slack_is_not_told_to_mention_anybody():
     text = limits_of_slack(sent("slack", annotations={"summary": "<!channel> & co"})[1])
     assert "&lt;!channel&gt; &amp; co" in text

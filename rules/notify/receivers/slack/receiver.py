@@ -107,7 +107,8 @@ def _alerts(notification: Notification) -> list[str]:
 
 def _pieces(text: str) -> list[str]:
     """A user's text in as many sections as it needs. Templates yield no more than fits."""
-    return [text[start : start + MAX_SECTION] for start in range(0, len(text), MAX_SECTION)]
+    pieces = (text[start : start + MAX_SECTION] for start in range(0, len(text), MAX_SECTION))
+    return [piece for piece in pieces if piece.strip()]  # Slack takes no empty section
 
 
 def accepted(answer: Content) -> Receipt:

@@ -1,0 +1,1 @@
+"""The receiver for the services of Apprise."""
