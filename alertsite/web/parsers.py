@@ -18,11 +18,13 @@ class EncodableJSONParser(JSONParser):
         Raises
         ------
         ParseError
-            If it is not JSON, or a text in it cannot be encoded.
+            If it is not JSON, lies too deep, or a text in it cannot be encoded.
         """
-        value = super().parse(stream, media_type, parser_context)
         try:
+            value = super().parse(stream, media_type, parser_context)
             json.dumps(value, ensure_ascii=False).encode()
+        except RecursionError:
+            raise ParseError("lists and objects lie too deep in one another") from None
         except UnicodeEncodeError as error:
             raise ParseError(f"a text holds {error.object[error.start]!r}, which is no character") from None
         return value

@@ -20,6 +20,7 @@ from rest_framework.serializers import BaseSerializer
 
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.web.pagination import CursorPages
+from rules.alerts.notation import FIRST_YEAR, LAST_YEAR
 from rules.api.serializers import DurationField
 from rules.api.tokened import TokenView
 from rules.api.views import ByName, EditableViewSet, TenantViewSet
@@ -36,6 +37,12 @@ from rules.models import (
 from rules.services import people, schedules
 
 MAX_CALENDAR = 1 << 20
+
+
+def _within_years(moment: datetime) -> None:
+    """Refuse what no time zone could shift without leaving the calendar."""
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise serializers.ValidationError(f"year {moment.year} is none of {FIRST_YEAR} to {LAST_YEAR}")
 
 
 class CalendarParser(BaseParser):
@@ -136,6 +143,7 @@ class OverrideSerializer(OwnSerializer):
         model = OnCallOverride
         fields = ["id", "schedule", "person", "starts_at", "ends_at", "author"]
         read_only_fields = ["id", "author"]
+        extra_kwargs = {name: {"validators": [_within_years]} for name in ("starts_at", "ends_at")}
 
 
 class PolicySerializer(OwnSerializer):
@@ -184,17 +192,18 @@ class EscalationSerializer(serializers.ModelSerializer[Escalation]):
 class MomentSerializer(serializers.Serializer[Any]):
     """`?at=`: a moment, now without it."""
 
-    at = serializers.DateTimeField(required=False)
+    at = serializers.DateTimeField(required=False, validators=[_within_years])
 
 
 class SpanSerializer(serializers.Serializer[Any]):
     """`?from=&to=`: a span, the coming week without them."""
 
-    to = serializers.DateTimeField(required=False)
+    to = serializers.DateTimeField(required=False, validators=[_within_years])
 
     def get_fields(self) -> dict[str, Any]:
         """The fields, with `from`, which is no name Python allows."""
-        return super().get_fields() | {"from": serializers.DateTimeField(required=False)}
+        begin = serializers.DateTimeField(required=False, validators=[_within_years])
+        return super().get_fields() | {"from": begin}
 
 
 class NamedSerializer(serializers.ModelSerializer[Person]):

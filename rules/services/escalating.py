@@ -120,8 +120,10 @@ def settle(tenant_id: UUID, groups: Iterable[UUID], *, now: datetime) -> int:
 
 def settle_alerts(tenant_id: UUID, alerts: Iterable[UUID], *, now: datetime) -> int:
     """End the escalations that wait for an answer to these alerts and have one for all now. How many."""
-    members = GroupedAlert.objects.for_tenant(tenant_id).filter(alert_id__in=list(alerts))
     running = Escalation.objects.for_tenant(tenant_id).filter(status=Escalation.Status.RUNNING)
+    if not running.exists():
+        return 0
+    members = GroupedAlert.objects.for_tenant(tenant_id).filter(alert_id__in=list(alerts))
     groups = list(running.filter(group__in=members.values("group_id")).values_list("group_id", flat=True))
     return settle(tenant_id, groups, now=now) if groups else 0
 

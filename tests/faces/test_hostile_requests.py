@@ -75,3 +75,8 @@ def test_no_parameter_is_a_server_error(alice, valid, query):
     for resource in ("alerts", "rules", "transitions", "deliveries", "ledger", "receivers"):
         assert alice.get(f"/api/{resource}/?{query}").status_code < 500, resource
         cache.clear()
+
+
+def test_a_body_that_lies_too_deep_is_refused(alice, valid):
+    deep = "[" * 100_000 + "]" * 100_000
+    assert alice.post("/api/people/", deep, content_type="application/json").status_code == 400

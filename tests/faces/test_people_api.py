@@ -168,7 +168,10 @@ def test_who_is_on_call_and_the_shifts_of_a_span(alice, acme, ann, bob_):
         ("bob", "18:00"),
     ]
     assert alice.get(f"{path}/shifts/", span | {"to": "2027-03-03T00:00:00Z"}).status_code == 400
-    assert alice.get(f"{path}/on-call/?at=zz").status_code == 400
+    for moment in ("zz", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-03-02T00:00:00-99:00", "\0"):
+        assert alice.get(f"{path}/on-call/", {"at": moment}).status_code == 400
+        assert alice.get(f"{path}/shifts/", {"from": moment}).status_code == 400
+        assert alice.get(f"{path}/shifts/", {"to": moment}).status_code == 400
 
 
 def test_a_schedule_follows_a_calendar_and_overrides_come_before_it(alice, acme, ann, bob_):
@@ -189,6 +192,21 @@ def test_a_schedule_follows_a_calendar_and_overrides_come_before_it(alice, acme,
     assert "the calendar of schedule 's'" in alice.delete(f"/api/people/{ann.pk}/").json()["detail"]
     renamed = alice.patch(f"/api/people/{ann.pk}/", {"name": "anna"}, format="json")
     assert list(renamed.json()["errors"]) == ["name"]
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "ends_at"),
+    [
+        pytest.param("2026-03-02T00:00:00Z", "2026-03-02T00:00:00Z", id="no length"),
+        pytest.param("2026-03-02T00:00:00Z", "9999-12-31T23:59:59Z", id="no end"),
+        pytest.param("0001-01-01T00:00:00Z", "2026-03-02T00:00:00Z", id="no begin"),
+        pytest.param("", "2026-03-02T00:00:00Z", id="nothing"),
+    ],
+)
+def test_overrides_of_no_span_are_refused(alice, acme, ann, starts_at, ends_at):
+    body = {"schedule": str(make_schedule(acme, ann).pk), "person": str(ann.pk)}
+    answer = alice.post("/api/overrides/", body | {"starts_at": starts_at, "ends_at": ends_at}, format="json")
+    assert answer.status_code == 400
 
 
 def test_a_calendar_is_uploaded_as_text(alice, acme, ann):

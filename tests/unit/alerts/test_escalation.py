@@ -18,7 +18,8 @@ ANN, TEAM = Target(TargetKind.PERSON, "ann"), Target(TargetKind.TEAM, "ops")
 FIRST = Policy("first", (Step(0, (ANN,)), Step(10, (TEAM,))), repeats=1, repeat_delay_ms=100)
 OTHER = Policy("other", (Step(5, (ANN,)), Step(0, (Target(TargetKind.POLICY, "first"),))))
 CIRCLE = Policy("circle", (Step(0, (Target(TargetKind.POLICY, "circle"),)),))
-POLICIES = {policy.id: policy for policy in (FIRST, OTHER, CIRCLE)}
+AFTER = Policy("after", (Step(0, (TEAM,)),), repeats=1, repeat_delay_ms=10, hand_over_to="first")
+POLICIES = {policy.id: policy for policy in (FIRST, OTHER, CIRCLE, AFTER)}
 
 
 def told(policy, until_ms):
@@ -45,6 +46,15 @@ def test_steps_are_taken_in_time_and_repeated():
 
 def test_another_policy_takes_over():
     assert told(OTHER, 10)[:3] == [(5, "step_due", "ann"), (5, "handed_over"), (5, "step_due", "ann")]
+
+
+def test_a_policy_goes_on_in_another_after_its_repeats_and_a_pause():
+    assert told(AFTER, 20) == [
+        (0, "step_due", "ops"),
+        (10, "step_due", "ops"),
+        (20, "handed_over"),
+        (20, "step_due", "ann"),
+    ]
 
 
 def test_a_circle_of_policies_ends():
