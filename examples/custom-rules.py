@@ -31,7 +31,7 @@ class Site:
     def __init__(self, url: str, name: str, password: str, tenant: str) -> None:
         self._http = httpx.Client(base_url=url, timeout=30)
         token = self.call("POST", "/api/token/", {"username": name, "password": password})["access"]
-        self._http.headers |= {"Authorization": f"Bearer {token}", "X-Scope-OrgID": tenant}
+        self._http.headers.update({"Authorization": f"Bearer {token}", "X-Scope-OrgID": tenant})
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """The JSON of an answer; what was refused, and why, is raised."""

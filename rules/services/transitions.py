@@ -221,15 +221,17 @@ def retire_alerts(rule: Rule, *, now: datetime) -> int:
 
 def _retirement(alert: AlertInstance, rule: Rule, *, now: datetime) -> AlertTransition:
     state = State.RESOLVED if alert.state == State.FIRING else State.INACTIVE
+    # A tick later than this moment may have been evaluated while the rule was waited for.
+    at = max(now, alert.fired_at or alert.active_since)
     return AlertTransition(
-        id=transition_id(alert.pk, from_datetime(now), state),
+        id=transition_id(alert.pk, from_datetime(at), state),
         tenant_id=alert.tenant_id,
         alert_id=alert.pk,
         rule=rule,
         rule_version=rule.version,
         previous=alert.state,
         state=state,
-        at=now,
+        at=at,
         fired_at=alert.fired_at,
         fingerprint=fingerprint(label_set(alert.labels)),
         labels=alert.labels,
