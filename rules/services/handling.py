@@ -209,7 +209,7 @@ class Handler:
             rule_version=0,
             previous=State.FIRING,
             state=State.RESOLVED,
-            at=max(self._now, row.fired_at or row.active_since),
+            at=max(self._now, (row.fired_at or row.active_since) + timedelta(milliseconds=1)),
             fired_at=row.fired_at,
             fingerprint=fingerprint(label_set(row.labels)),
             labels=row.labels,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import numpy as np
@@ -222,7 +222,7 @@ def retire_alerts(rule: Rule, *, now: datetime) -> int:
 def _retirement(alert: AlertInstance, rule: Rule, *, now: datetime) -> AlertTransition:
     state = State.RESOLVED if alert.state == State.FIRING else State.INACTIVE
     # A tick later than this moment may have been evaluated while the rule was waited for.
-    at = max(now, alert.fired_at or alert.active_since)
+    at = max(now, (alert.fired_at or alert.active_since) + timedelta(milliseconds=1))
     return AlertTransition(
         id=transition_id(alert.pk, from_datetime(at), state),
         tenant_id=alert.tenant_id,
