@@ -7,16 +7,30 @@ from typing import Final
 
 from alertsite.core.errors import InvalidParameter
 from ml.detectors.ewma import Ewma
+from ml.detectors.host_deviation import HostDeviation
+from ml.detectors.host_pca import HostPca
+from ml.detectors.kmeans import KMeans
 from ml.detectors.protocol import Detector
 from ml.detectors.robust_zscore import RobustZScore
 from ml.detectors.seasonal_quantile import SeasonalQuantile
+from ml.detectors.spectral_residual import SpectralResidual
+from ml.detectors.sub_mahalanobis import SubMahalanobis
+from ml.detectors.sub_pca import SubPca
+from ml.detectors.vector_autoregression import VectorAutoregression
 
 DETECTORS: Final[Mapping[str, Detector]] = {
     each.name: each
     for each in (
-        RobustZScore(),
         Ewma(),
+        HostDeviation(),
+        HostPca(),
+        KMeans(),
+        RobustZScore(),
         SeasonalQuantile(),
+        SpectralResidual(),
+        SubMahalanobis(),
+        SubPca(),
+        VectorAutoregression(),
     )
 }
 

@@ -1,1 +1,3 @@
-"""Forecasts: series in, expected futures with intervals out; time to a threshold; probability of incidents."""
+"""Forecasts: series in, expected futures with intervals out; time to a threshold; probability of
+incidents.
+"""
