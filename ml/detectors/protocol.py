@@ -12,7 +12,8 @@ off afterwards.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, Self, TypeAlias
+from types import MappingProxyType
+from typing import Any, Final, Protocol, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -156,12 +157,19 @@ class Detector(Protocol):
         """The model that `to_arrays` described."""
 
 
+SHARED: Final = MappingProxyType({"shared": True})
+
+
 class ArrayModel:
-    """Base of models that are dataclasses of arrays and numbers: gives `to_arrays` and `from_arrays`."""
+    """Base of models that are dataclasses of arrays and numbers: gives `to_arrays` and `from_arrays`.
+
+    A field with the metadata `SHARED` belongs to all models of a detector and is not saved with each.
+    """
 
     def to_arrays(self) -> Arrays:
         """Every field as an array."""
-        return {each.name: np.asarray(getattr(self, each.name)) for each in fields(self)}  # type: ignore[arg-type]
+        own = (each.name for each in fields(self) if each.metadata is not SHARED)  # type: ignore[arg-type]
+        return {name: np.asarray(getattr(self, name)) for name in own}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:

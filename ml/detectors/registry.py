@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from alertsite.core.errors import InvalidParameter
+from ml.detectors.ensemble import Auto
 from ml.detectors.ewma import Ewma
 from ml.detectors.host_deviation import HostDeviation
+from ml.detectors.host_ensemble import HostEnsemble
 from ml.detectors.host_pca import HostPca
 from ml.detectors.kmeans import KMeans
+from ml.detectors.metric_ensemble import MetricEnsemble
 from ml.detectors.protocol import Detector
 from ml.detectors.robust_zscore import RobustZScore
 from ml.detectors.seasonal_quantile import SeasonalQuantile
@@ -21,10 +24,13 @@ from ml.detectors.vector_autoregression import VectorAutoregression
 DETECTORS: Final[Mapping[str, Detector]] = {
     each.name: each
     for each in (
+        Auto(),
         Ewma(),
         HostDeviation(),
+        HostEnsemble(),
         HostPca(),
         KMeans(),
+        MetricEnsemble(),
         RobustZScore(),
         SeasonalQuantile(),
         SpectralResidual(),

@@ -102,13 +102,18 @@ def evaluate(
         model = detector.learn(replace(known, excluded=flagged(scores[:, :start])), seed=seed)
         learned = cpu_clock()
         # The first fit also scores what it learned from, so that the next fit can leave out the flagged rows.
-        kept = start if scores[:, :start].any() else 0
-        begin = 0 if kept == 0 or model.context < 0 else max(0, start - model.context)
+        kept = start if detector.adapts or scores[:, :start].any() else 0
+        begin = start if detector.adapts else first_row(model.context, kept)
         scores[:, kept:stop] = model.score(batch.rows(begin, stop)).score[:, kept - begin :]
         learn_s += learned - began
         score_s += cpu_clock() - learned
     host = combined(scores)[series.trained_rows :]
     return Evaluated(onsets(host) if series.onsets_count else host, learn_s, score_s)
+
+
+def first_row(context: int, kept: int) -> int:
+    """The row to score from, so that row `kept` has the rows it depends on."""
+    return 0 if context < 0 else max(0, kept - context)
 
 
 def batch_of(series: PackSeries, *, joint: bool) -> Batch:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from alertsite.core.errors import PlatformError
-from alertsite.core.samples import Floats, Ints
+from alertsite.core.samples import Bools, Floats, Ints
 
 GZIP_MAGIC = b"\x1f\x8b"
 NOT_METRICS = frozenset({"timestamp", "label"})
@@ -97,6 +97,23 @@ def _read_series(directory: Path, item: dict[str, Any]) -> PackSeries:
         step_s=float(item.get("step_seconds") or 60.0),
         onsets_count=bool(item.get("nab")),
     )
+
+
+def read_labels(directory: Path, series: PackSeries) -> Bools:
+    """Which rows of a series are labelled anomalous, shape (n_points,); for training only.
+
+    Raises
+    ------
+    InvalidPack
+        If the series has no labels.
+    """
+    items = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))["series"]
+    name = next(item["file"] for item in items if item["id"] == series.id)
+    header, rows = _read_csv(directory / name)
+    if "label" not in header:
+        raise InvalidPack(f"series {series.id!r} has no column 'label'")
+    column = header.index("label")
+    return np.array([float(row[column] or 0) > 0 for row in rows], np.bool_)
 
 
 def _read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
