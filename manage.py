@@ -24,12 +24,12 @@ def main() -> int:
     """Run the command on the command line; a wrong setting costs one line, not a traceback.
 
     `up` runs without Django's settings; `bench` on servers of its own, like the tests; `rules test` and
-    `ml evaluate` need no server. Every other command finds the servers that `up` started.
+    `ml` need no server. Every other command finds the servers that `up` started.
     """
     variables = process_variables()
     if sys.argv[1:2] == ["up"]:
         return run_up(sys.argv[2:], variables)
-    own_servers = sys.argv[1:2] == ["bench"] or sys.argv[1:3] in (["rules", "test"], ["ml", "evaluate"])
+    own_servers = sys.argv[1:2] in (["bench"], ["ml"]) or sys.argv[1:3] == ["rules", "test"]
     if not own_servers:
         assume(embedded_variables(variables))
     module = "alertsite.settings.test" if own_servers else "alertsite.settings.base"

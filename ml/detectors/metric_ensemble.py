@@ -26,13 +26,14 @@ from ml.detectors.stream import BINS, COUNT, FEATURES, STATE, Floats32, run
 from ml.detectors.thresholds import tail_thresholds
 from ml.detectors.trees import Trees
 
-ARTEFACT: Final = "metric_ensemble.safetensors"
+ARTEFACT: Final = "metric_ensemble_{}.safetensors"
+COARSE_MS: Final = 1_800_000
 SIZED: Final = tuple(
     FEATURES.index(name)
     for name in ("seasonal", "seasonal_levelled", "residual_12", "change_1", "from_level")
 )
 """The features whose size counts by itself."""
-SIZE_WEIGHT: Final = 2.0
+SIZE_WEIGHT: Final = 1.5
 """Of the sizes beside the trees' log odds: chosen on the visible series, 1 to 2 alike."""
 SIZE_QUANTILE: Final = 0.98
 SIZE_FLOOR: Final = 0.05
@@ -42,10 +43,15 @@ CHUNK_POINTS: Final = 4096
 MAX_DEVIATION: Final = 1e6
 
 
+def resolution(step_ms: int) -> str:
+    """Which trees fit series of that spacing: those of `minutes` or those of `hours`."""
+    return "minutes" if step_ms < COARSE_MS else "hours"
+
+
 @cache
-def shipped_trees() -> Trees:
+def shipped_trees(resolution: str) -> Trees:
     """The trees that come with the platform, trained by `ml train`."""
-    data = files("ml.detectors").joinpath(ARTEFACT).read_bytes()
+    data = files("ml.detectors").joinpath(ARTEFACT.format(resolution)).read_bytes()
     return Trees.from_arrays(unpack(data).arrays)
 
 
@@ -69,7 +75,7 @@ class MetricEnsembleModel(ArrayModel):
     states: Floats32
     threshold: Floats
     step_ms: int
-    trees: Callable[[], Trees] = field(default=shipped_trees, metadata=SHARED)
+    trees: Callable[[str], Trees] = field(default=shipped_trees, metadata=SHARED)
 
     detector: ClassVar[str] = "metric_ensemble"
     context: ClassVar[int] = -1
@@ -111,7 +117,11 @@ class MetricEnsembleModel(ArrayModel):
 
     def _margins(self, features: Floats32) -> Floats:
         """Log odds of the trees and the weighed sizes, shape (n_series, n_points)."""
-        odds = self.trees().margins(features.reshape(-1, COUNT)).reshape(features.shape[:2])
+        odds = (
+            self.trees(resolution(self.step_ms))
+            .margins(features.reshape(-1, COUNT))
+            .reshape(features.shape[:2])
+        )
         sizes = np.log1p(np.abs(features[:, :, SIZED])) / self.sizes[:, None]
         weighed: Floats = odds + SIZE_WEIGHT * sizes.mean(axis=2, dtype=np.float64)
         return weighed
@@ -153,7 +163,7 @@ class MetricEnsemble:
     """
 
     false_alarm_rate: float = 5e-4
-    trees: Callable[[], Trees] = shipped_trees
+    trees: Callable[[str], Trees] = shipped_trees
 
     name: ClassVar[str] = "metric_ensemble"
     joint: ClassVar[bool] = False

@@ -168,7 +168,7 @@ class ArrayModel:
 
     def to_arrays(self) -> Arrays:
         """Every field as an array."""
-        own = (each.name for each in fields(self) if each.metadata is not SHARED)  # type: ignore[arg-type]
+        own = (each.name for each in fields(self) if not each.metadata.get("shared"))  # type: ignore[arg-type]
         return {name: np.asarray(getattr(self, name)) for name in own}
 
     @classmethod

@@ -1,8 +1,14 @@
-"""Every detector by name, each one line; adding one is adding its file and its line here."""
+"""Every detector by name, each one line; adding one is adding its file and its line here.
+
+Those that need torch are imported when they are asked for, and are absent where torch is not installed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Final
 
 from alertsite.core.errors import InvalidParameter
@@ -21,7 +27,7 @@ from ml.detectors.sub_mahalanobis import SubMahalanobis
 from ml.detectors.sub_pca import SubPca
 from ml.detectors.vector_autoregression import VectorAutoregression
 
-DETECTORS: Final[Mapping[str, Detector]] = {
+LIGHT: Final[Mapping[str, Detector]] = {
     each.name: each
     for each in (
         Auto(),
@@ -39,6 +45,33 @@ DETECTORS: Final[Mapping[str, Detector]] = {
         VectorAutoregression(),
     )
 }
+DEEP: Final = ("lstm_autoencoder", "convolutional") if find_spec("torch") else ()
+"""Architectures of `ml.detectors.deep`."""
+
+
+@cache
+def _deep(name: str) -> Detector:
+    made: Detector = import_module("ml.detectors.deep").DeepAnomalyDetector(architecture=name)
+    return made
+
+
+class Registry(Mapping[str, Detector]):
+    """The detectors that can be used here."""
+
+    def __getitem__(self, name: str) -> Detector:
+        """The detector of that name; loads torch for those that need it."""
+        return _deep(name) if name in DEEP else LIGHT[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Names, the light ones first."""
+        yield from LIGHT
+        yield from DEEP
+
+    def __len__(self) -> int:
+        return len(LIGHT) + len(DEEP)
+
+
+DETECTORS: Final = Registry()
 
 
 def detector(name: str) -> Detector:

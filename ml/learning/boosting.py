@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +18,7 @@ from alertsite.core.errors import InvalidParameter
 from alertsite.core.samples import Bools, Floats
 from ml.detectors.artefacts import pack
 from ml.detectors.bands import robust_level
-from ml.detectors.metric_ensemble import MetricEnsemble, stream_features
+from ml.detectors.metric_ensemble import MetricEnsemble, resolution, stream_features
 from ml.detectors.protocol import Arrays, Batch
 from ml.detectors.stream import STATE, Floats32
 from ml.detectors.trees import Trees, pack_trees
@@ -41,6 +40,7 @@ class Lesson:
     """Drawn rows of one series: features (n_rows, COUNT), labels, weights that sum to 1."""
 
     group: str
+    resolutions: frozenset[str]
     rows: Floats32
     anomalous: Bools
     weights: Floats
@@ -69,7 +69,7 @@ def lesson_of(series: PackSeries, labels: Bools, *, seed: int) -> Lesson:
         ]
     )
     drawn = np.concatenate([anomalous, ordinary])
-    return Lesson(group_of(series), features[drawn], labels[drawn], weights)
+    return Lesson(group_of(series), resolutions_of(series), features[drawn], labels[drawn], weights)
 
 
 def read_lessons(packs: Sequence[Path], *, seed: int) -> list[Lesson]:
@@ -80,6 +80,24 @@ def read_lessons(packs: Sequence[Path], *, seed: int) -> list[Lesson]:
         for series in read_pack(pack)
         if len(series.values) == 1
     ]
+
+
+def resolutions_of(series: PackSeries) -> frozenset[str]:
+    """Which trees a series teaches.
+
+    Those of hours learn from all, as labelled hours are few; those of minutes not from hours, and not
+    from labels that are wide windows around an anomaly.
+    """
+    own = resolution(round(series.step_s * 1000))
+    return frozenset({"hours"} if series.onsets_count else {"hours", own})
+
+
+def train_all(lessons: Sequence[Lesson], *, seed: int) -> dict[str, Trees]:
+    """Trees of each resolution that the lessons teach."""
+    taught = {
+        each: [lesson for lesson in lessons if each in lesson.resolutions] for each in ("minutes", "hours")
+    }
+    return {each: train(own, seed=seed) for each, own in taught.items() if own}
 
 
 def as_artefact(trees: Trees, lessons: Sequence[Lesson]) -> bytes:
@@ -99,17 +117,13 @@ def cross_validate(packs: Sequence[Path], out: Path, folds: int, run: Run) -> It
     fold_of = {group: index % folds for index, group in enumerate(groups)}
     for fold in range(folds):
         taught = [lesson for lesson in lessons if fold_of[lesson.group] != fold]
-        trees = train(taught, seed=run.seed)
+        trees = train_all(taught, seed=run.seed)
         for directory in packs:
             held_out = {each.id for each in read_pack(directory) if fold_of.get(group_of(each)) == fold}
             part = replace(run, only=frozenset(held_out))
-            detector = MetricEnsemble(trees=partial(_same, trees))
+            detector = MetricEnsemble(trees=trees.__getitem__)
             for cost in evaluate_pack(detector, directory, out / directory.name, part):
                 yield fold, cost
-
-
-def _same(trees: Trees) -> Trees:
-    return trees
 
 
 def group_of(series: PackSeries) -> str:

@@ -15,8 +15,9 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from alertsite.core.errors import PlatformError
+from ml.detectors.metric_ensemble import ARTEFACT
 from ml.detectors.registry import DETECTORS, detector
-from ml.learning.boosting import as_artefact, cross_validate, read_lessons, train
+from ml.learning.boosting import as_artefact, cross_validate, read_lessons, train_all
 from ml.learning.evaluation import Run, evaluate_pack
 
 
@@ -35,7 +36,7 @@ class Command(BaseCommand):
         evaluate.add_argument("--seed", type=int, default=0, help="of all that is drawn at random")
         train = verbs.add_parser("train", help="train the trees of the ensemble for single metrics")
         train.add_argument("--pack", type=Path, required=True, action="append", help="labelled; repeatable")
-        train.add_argument("--out", type=Path, required=True, help="the artefact to write")
+        train.add_argument("--out", type=Path, required=True, help="directory for the artefacts")
         train.add_argument("--seed", type=int, default=0, help="of all that is drawn at random")
         validate = verbs.add_parser(
             "validate", help="score labelled packs by trees that saw no series of the group"
@@ -56,9 +57,10 @@ class Command(BaseCommand):
 
     def _train(self, options: dict[str, Any]) -> None:
         lessons = read_lessons(options["pack"], seed=options["seed"])
-        data = as_artefact(train(lessons, seed=options["seed"]), lessons)
-        options["out"].write_bytes(data)
-        self.stdout.write(f"{len(lessons)} series: {len(data)} bytes in {options['out']}")
+        for resolution, trees in train_all(lessons, seed=options["seed"]).items():
+            path = options["out"] / ARTEFACT.format(resolution)
+            path.write_bytes(as_artefact(trees, lessons))
+            self.stdout.write(f"{len(lessons)} series: {path.stat().st_size} bytes in {path}")
 
     def _validate(self, options: dict[str, Any]) -> None:
         run = Run(options["seed"], time.process_time)
