@@ -37,6 +37,11 @@ SIZE_WEIGHT: Final = 1.5
 """Of the sizes beside the trees' log odds: chosen on the visible series, 1 to 2 alike."""
 SIZE_QUANTILE: Final = 0.98
 SIZE_FLOOR: Final = 0.05
+USUAL_THRESHOLD: Final = 4.0
+OWN_SHARE: Final = 0.3
+MAX_THRESHOLD: Final = 10.0
+"""A series' threshold lies between that of all and its own tail, which its training span's anomalies
+swell."""
 SCORE_SCALE: Final = 2.0
 """Log odds that multiply a score by e."""
 CHUNK_POINTS: Final = 4096
@@ -190,7 +195,8 @@ class MetricEnsemble:
         margins, _, _ = model.follow(states, known)
         # The first twentieth of the span is the stream's own warm-up, and strange for that reason alone.
         warm = margins[:, batch.points // 20 :]
-        threshold = tail_thresholds(warm, false_alarm_rate=self.false_alarm_rate, floor=0.0)
+        own = tail_thresholds(warm, false_alarm_rate=self.false_alarm_rate, floor=0.0)
+        threshold = USUAL_THRESHOLD + OWN_SHARE * (np.minimum(own, MAX_THRESHOLD) - USUAL_THRESHOLD)
         return replace(model, states=states, threshold=threshold)
 
     @staticmethod

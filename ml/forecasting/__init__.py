@@ -1,3 +1,1 @@
-"""Forecasts: series in, expected futures with intervals out; time to a threshold; probability of
-incidents.
-"""
+"""Forecasts: series in, expected futures with intervals out; times to thresholds; chances of incidents."""

@@ -28,7 +28,7 @@ MAX_EXCLUDED_SHARE = 0.1
 too."""
 TOP_METRICS = 3
 """A host scored metric by metric is as strange as its strangest three metrics are on average."""
-ONSET_REST_SHARE = 0.05
+ONSET_REST_SHARE = 0.1
 """Where onsets count, an alarm rests for this share of the series after it was raised."""
 
 
