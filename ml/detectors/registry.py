@@ -17,6 +17,7 @@ from ml.detectors.ewma import Ewma
 from ml.detectors.host_deviation import HostDeviation
 from ml.detectors.host_ensemble import HostEnsemble
 from ml.detectors.host_pca import HostPca
+from ml.detectors.isolation_forest import IsolationForest
 from ml.detectors.kmeans import KMeans
 from ml.detectors.metric_ensemble import MetricEnsemble
 from ml.detectors.protocol import Detector
@@ -35,6 +36,7 @@ LIGHT: Final[Mapping[str, Detector]] = {
         HostDeviation(),
         HostEnsemble(),
         HostPca(),
+        IsolationForest(),
         KMeans(),
         MetricEnsemble(),
         RobustZScore(),

@@ -63,12 +63,12 @@ class SeasonalBlend:
             return blend
         past = self._blend(values[:, :-LEVEL_POINTS], history, LEVEL_POINTS)
         missed = (values[:, -LEVEL_POINTS:] - past).mean(axis=1, keepdims=True)
-        return blend + missed * LEVEL_DECAY ** np.arange(1, horizon + 1)
+        return np.asarray(blend + missed * LEVEL_DECAY ** np.arange(1, horizon + 1))
 
     def _blend(self, values: Floats, history: History, horizon: int) -> Floats:
         daily = self._faded(values, history.day, horizon, self.days)
         if values.shape[1] < 2 * history.week:
-            return daily
+            return np.asarray(daily)
         weekly = self._faded(values, history.week, horizon, self.weeks)
         return np.asarray(self.week_weight * weekly + (1.0 - self.week_weight) * daily)
 
@@ -76,5 +76,4 @@ class SeasonalBlend:
         count = max(1, min(count, values.shape[1] // max(season, 1)))
         weights = self.fade ** np.arange(count)
         past = np.stack([repeated(values, season, horizon, back) for back in range(1, count + 1)])
-        faded = np.asarray(np.tensordot(weights / weights.sum(), past, axes=1), np.float64)
-        return faded
+        return np.asarray(np.tensordot(weights / weights.sum(), past, axes=1), np.float64)
