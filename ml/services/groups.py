@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import transaction
 
@@ -13,11 +14,11 @@ from alertsite.core.errors import Conflict, PlatformError
 from ml.detectors.registry import DEEP, DETECTORS
 from ml.models import ModelGroup, ModelVersion
 from ml.services.judging import MAX_HISTORY_ROWS
+from ml.services.training import AUTO
 from rules.language.parser import parse
 from rules.language.syntax import Selector
 from rules.services.authoring import Author
 
-AUTO: Final = "auto"
 MAX_ROWS_BETWEEN_TRAININGS: Final = 3_000
 """A stream is followed from where learning ended, and a query has a bound."""
 _KEPT: Final = ("state", "state_reason", "training_error", "next_due_at", "leased_until", "fencing_token")
@@ -95,6 +96,20 @@ def check_terms(group: ModelGroup) -> None:
     ):
         if getattr(group, name) > bound * group.step_s:
             raise InvalidModelGroup({name: f"is {getattr(group, name)}, accepts {bound} steps at most"})
+
+
+def draft_group(tenant_id: UUID, values: Mapping[str, Any], author: Author) -> ModelGroup:
+    """A group that is checked and not stored.
+
+    Raises
+    ------
+    InvalidModelGroup, ValidationError
+    """
+    group = ModelGroup(tenant_id=tenant_id, **values)
+    group.created_at = group.leased_until = group.next_due_at = group.next_train_at = author.now
+    group.clean_fields()
+    check_terms(group)
+    return group
 
 
 def next_tick(group: ModelGroup, author: Author) -> Any:

@@ -79,11 +79,11 @@ def _rows_needed(group: ModelGroup, champion: Champion | None, ticks: range) -> 
     """The ticks, the warm-up before them, and what the champion must have followed."""
     start_ms = ticks[0] - warm_rows(group) * ticks.step
     if champion is not None:
-        start_ms = min(start_ms, _followed_from(champion, ticks))
+        start_ms = min(start_ms, followed_from(champion, ticks))
     return range(start_ms, ticks[-1] + 1, ticks.step)
 
 
-def _followed_from(champion: Champion, ticks: range) -> int:
+def followed_from(champion: Champion, ticks: range) -> int:
     """The first row that scores at these ticks depend on: a stream goes on where learning ended."""
     context = champion.model.context
     if context >= 0:
@@ -92,10 +92,10 @@ def _followed_from(champion: Champion, ticks: range) -> int:
 
 
 def _by_champion(group: ModelGroup, champion: Champion, grid: Grid, ticks: range) -> Judged:
-    first = (_followed_from(champion, ticks) - int(grid.batch.timestamps_ms[0])) // ticks.step
+    first = (followed_from(champion, ticks) - int(grid.batch.timestamps_ms[0])) // ticks.step
     known = grid.only(champion.labels)
     scores = champion.model.score(known.batch.rows(first, known.batch.points))
-    by_model = _cut(group, known, scores, ticks)
+    by_model = cut_to_ticks(group, known, scores, ticks)
     judged = Judged(known.labels, ticks, known.values[:, -len(ticks) :], by_model, ModelGroup.State.ACTIVE)
     newer = sorted(set(grid.labels) - set(champion.labels))
     if not newer:
@@ -117,11 +117,11 @@ def _by_fallback(group: ModelGroup, grid: Grid, ticks: range, reason: str) -> Ju
         warming = f"none of {len(grid.labels)} series has {group.warm_up_s} s of history; {reason}"
         return Judged([], ticks, values, nothing, ModelGroup.State.WARMING, warming)
     model = FALLBACK.learn(taken.batch.rows(0, before), seed=0)
-    scores = _cut(group, taken, model.score(taken.batch.rows(before, taken.batch.points)), ticks)
+    scores = cut_to_ticks(group, taken, model.score(taken.batch.rows(before, taken.batch.points)), ticks)
     return Judged(ready, ticks, values, scores, ModelGroup.State.FALLBACK, reason)
 
 
-def _cut(group: ModelGroup, grid: Grid, scores: Scores, ticks: range) -> Scores:
+def cut_to_ticks(group: ModelGroup, grid: Grid, scores: Scores, ticks: range) -> Scores:
     """The scores at the ticks, which are the last rows, on the group's terms. Bands are NaN without any."""
     last = slice(-len(ticks), None)
     missing = np.full((len(grid.labels), len(ticks)), np.nan)

@@ -44,6 +44,11 @@ class Grid:
                 values[number] = self.batch.values[place[labels]]
         return Grid(list(wanted), Batch(self.batch.timestamps_ms, values, self.batch.step_ms))
 
+    def since_first_sample(self) -> Grid:
+        """The grid without the rows before any series began."""
+        first = int(np.argmax(np.isfinite(self.values).any(axis=0)))
+        return Grid(self.labels, self.batch.rows(first, self.batch.points))
+
 
 def read_grid(tenant_id: UUID, selector: str, ticks: range, *, now_ms: int) -> Grid:
     """The series at these ticks, from the hot store and the archive."""

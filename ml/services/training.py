@@ -22,7 +22,7 @@ from alertsite.core.labels import LabelSet, without_name
 from alertsite.core.samples import Bools
 from alertsite.tenancy.scope import tenant_scope
 from ml.detectors.artefacts import save_model
-from ml.detectors.protocol import Batch
+from ml.detectors.protocol import Batch, Detector
 from ml.detectors.registry import detector
 from ml.learning.terms import on_terms
 from ml.models import ModelGroup, ModelVersion
@@ -36,8 +36,11 @@ RETRY_S: Final = 300
 HELD_BACK: Final = 0.2
 """Share of the span that a trial model does not see, and is judged by."""
 MAX_FLAGGED_RATIO: Final = 0.05
-"""A model that calls more of ordinary time anomalous waits for a person as challenger."""
+"""A model that calls more of ordinary time anomalous, and more than the champion did, waits for a person."""
 SEED: Final = 1
+AUTO: Final = "auto"
+SHORT_DETECTOR: Final = "ewma"
+DAYS_FOR_ENSEMBLE: Final = 2
 
 
 class TooLittleHistory(PlatformError):
@@ -77,13 +80,28 @@ def train_group(tenant_id: UUID, group_id: UUID, clock: Clock) -> ModelVersion |
 def _learn(group: ModelGroup, now_ms: int) -> ModelVersion:
     lesson = _lesson(group, now_ms)
     quality = _quality(group, lesson.batch)
-    model = detector(group.detector).learn(lesson.batch, seed=SEED)
+    model = detector_for(group, lesson.batch.points).learn(lesson.batch, seed=SEED)
     return _store(group, lesson, save_model(model), {"detector": model.detector, **quality})
+
+
+def learning_rows(group: ModelGroup) -> int:
+    """How many rows a model of the group learns from."""
+    return min(max(SEASONS * group.season_s // group.step_s, 2 * warm_rows(group)), MAX_ROWS)
+
+
+def detector_for(group: ModelGroup, points: int) -> Detector:
+    """The group's detector; `auto` takes the mean of the recent past until it has seen two days.
+
+    The ensemble compares with the same time of yesterday: on less it misses what is plain and flags what is
+    ordinary.
+    """
+    short = points * group.step_s < DAYS_FOR_ENSEMBLE * 86_400
+    return detector(SHORT_DETECTOR if group.detector == AUTO and short else group.detector)
 
 
 def _lesson(group: ModelGroup, now_ms: int) -> _Lesson:
     step_ms = group.step_s * 1000
-    rows = min(max(SEASONS * group.season_s // group.step_s, 2 * warm_rows(group)), MAX_ROWS)
+    rows = learning_rows(group)
     last_ms = now_ms // step_ms * step_ms
     found = read_grid(
         group.tenant_id,
@@ -96,23 +114,17 @@ def _lesson(group: ModelGroup, now_ms: int) -> _Lesson:
         raise TooLittleHistory(
             f"{len(found.labels)} series match, none has {group.warm_up_s} s of history, the warm-up"
         )
-    grid = _since_first_sample(found.only(ready))
+    grid = found.only(ready).since_first_sample()
     champions = ModelVersion.objects.for_tenant(group.tenant_id).filter(group=group, status="champion")
     mask = mask_of(excluded_spans(group, grid, now_ms=now_ms), grid)
     batch = Batch(grid.batch.timestamps_ms, grid.batch.values, step_ms, excluded=mask)
     return _Lesson(grid, batch, champions.defer("artefact").first())
 
 
-def _since_first_sample(grid: Grid) -> Grid:
-    """The grid without the rows before any series began."""
-    first = int(np.argmax(np.isfinite(grid.values).any(axis=0)))
-    return Grid(grid.labels, grid.batch.rows(first, grid.batch.points))
-
-
 def _quality(group: ModelGroup, batch: Batch) -> dict[str, Any]:
     """How much of held-back time, which nobody called bad, a trial model finds anomalous."""
     cut = batch.points - max(int(batch.points * HELD_BACK), 1)
-    trial = detector(group.detector).learn(batch.rows(0, cut), seed=SEED)
+    trial = detector_for(group, cut).learn(batch.rows(0, cut), seed=SEED)
     first = cut if trial.context < 0 else max(cut - trial.context, 0)
     seen = batch.rows(first, batch.points)
     judged = on_terms(trial.score(seen), seen.values[:, 0], terms_of(group))
@@ -136,7 +148,9 @@ def _store(group: ModelGroup, lesson: _Lesson, artefact: bytes, quality: dict[st
         ModelGroup.objects.for_tenant(group.tenant_id).select_for_update().get(pk=group.pk)
         versions = ModelVersion.objects.for_tenant(group.tenant_id).filter(group=group)
         champion = versions.filter(status=ModelVersion.Status.CHAMPION)
-        if quality["flagged_ratio"] <= MAX_FLAGGED_RATIO or not champion.exists():
+        facts = champion.values_list("quality", flat=True).first()
+        bound = 1.0 if facts is None else max(MAX_FLAGGED_RATIO, facts["flagged_ratio"])
+        if quality["flagged_ratio"] <= bound:
             champion.update(status=ModelVersion.Status.RETIRED)
             status = ModelVersion.Status.CHAMPION
         newest = versions.order_by("-number").values_list("number", flat=True).first()

@@ -245,3 +245,12 @@ def test_training_is_claimed_once_until_its_lease_ends(tenant, clock, group):
     assert claiming.claim_training(now=clock.now()) == []
     clock.advance(minutes=10)
     assert len(claiming.claim_training(now=clock.now())) == 1
+
+
+@pytest.mark.parametrize(
+    ("points", "detector"),
+    [pytest.param(2879, "ewma", id="under two days"), pytest.param(2880, "auto", id="two days")],
+)
+def test_auto_waits_for_two_days_before_it_compares_with_yesterday(points, detector):
+    assert training.detector_for(ModelGroup(step_s=60), points).name == detector
+    assert training.detector_for(ModelGroup(step_s=60, detector="sub_pca"), points).name == "sub_pca"
