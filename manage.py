@@ -23,14 +23,14 @@ except ModuleNotFoundError as missing:
 def main() -> int:
     """Run the command on the command line; a wrong setting costs one line, not a traceback.
 
-    `up` runs without Django's settings; `bench` on servers of its own, like the tests; `rules test` and
-    `timeline test` need no server. Every other command finds the servers that `up` started.
+    `up` runs without Django's settings; `bench` on servers of its own, like the tests; `rules test`,
+    `timeline test` and `ml` need no server. Every other command finds the servers that `up` started.
     """
     variables = process_variables()
     if sys.argv[1:2] == ["up"]:
         return run_up(sys.argv[2:], variables)
     of_files_alone = sys.argv[1:3] in (["rules", "test"], ["timeline", "test"]) and "--tenant" not in sys.argv
-    own_servers = sys.argv[1:2] == ["bench"] or of_files_alone
+    own_servers = sys.argv[1:2] in (["bench"], ["ml"]) or of_files_alone
     if not own_servers:
         assume(embedded_variables(variables))
     module = "alertsite.settings.test" if own_servers else "alertsite.settings.base"

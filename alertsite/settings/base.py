@@ -69,8 +69,8 @@ INSTALLED_APPS = [
     "alertsite.web",
     "alertsite.runtime",
     "cloud",
+    "ml",  # before rules, whose command `bench` it extends
     "rules",
-    "ml",
     "healing",
 ]
 

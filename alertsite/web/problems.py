@@ -26,6 +26,7 @@ STATUS_BY_CODE: Final = {
     "calendar.link": 404,
     "heartbeat.unknown": 404,
     "hook.unknown": 404,
+    "ml.no_champion": 409,
     "body.too_large": 413,
     "query.too_expensive": 422,
     "query.execution": 422,

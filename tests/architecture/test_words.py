@@ -15,7 +15,9 @@ from rules.evaluation.states import State
 ROOT = Path(__file__).parents[2]
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-OURS = [model for model in apps.get_models() if model.__module__.split(".")[0] in {"alertsite", "rules"}]
+OURS = [
+    model for model in apps.get_models() if model.__module__.split(".")[0] in {"alertsite", "rules", "ml"}
+]
 
 
 @pytest.mark.parametrize("model", [model.__name__ for model in OURS])

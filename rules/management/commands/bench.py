@@ -25,9 +25,10 @@ class Command(BaseCommand):
     """`rules [--work W1] [--rules N] [--peer prometheus]`, `ingest`, `alerts`; `--passes N`, `--json`."""
 
     help = __doc__
+    subjects: tuple[str, ...] = ("rules", "ingest", "alerts")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("subject", choices=["rules", "ingest", "alerts"])
+        parser.add_argument("subject", choices=self.subjects)
         parser.add_argument("--work", action="append", help=f"one of {', '.join(WORKLOADS)}; all by default")
         parser.add_argument("--rules", type=int, help="another number of rules, to see how the cost grows")
         parser.add_argument("--passes", type=int, default=7, help="measured passes; the median is printed")

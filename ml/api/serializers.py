@@ -1,0 +1,88 @@
+"""Model groups and versions as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from ml.models import ModelGroup, ModelVersion
+from rules.api.serializers import DurationField
+
+
+class ModelGroupSerializer(serializers.ModelSerializer[ModelGroup]):
+    """What is scored, by which detector and on which terms."""
+
+    season = DurationField(source="season_s", required=False)
+    warm_up = DurationField(source="warm_up_s", required=False)
+    step = DurationField(source="step_s", required=False)
+    retrain_interval = DurationField(source="retrain_interval_s", required=False)
+
+    class Meta:
+        model = ModelGroup
+        fields = [
+            "id",
+            "name",
+            "selector",
+            "detector",
+            "sensitivity",
+            "direction",
+            "min_deviation",
+            "season",
+            "warm_up",
+            "step",
+            "retrain_interval",
+            "enabled",
+            "state",
+            "state_reason",
+            "training_error",
+            "next_due_at",
+            "next_train_at",
+        ]
+        read_only_fields = ["id", "state", "state_reason", "training_error", "next_due_at", "next_train_at"]
+
+
+class PreviewSerializer(ModelGroupSerializer):
+    """A group that need not exist, and the span to score."""
+
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+
+    class Meta(ModelGroupSerializer.Meta):
+        fields = [*ModelGroupSerializer.Meta.fields, "start", "end"]
+
+
+class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
+    """What was learned once."""
+
+    series_count = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ModelVersion
+        fields = [
+            "id",
+            "group",
+            "number",
+            "parent",
+            "status",
+            "detector",
+            "selector",
+            "series_count",
+            "checksum",
+            "trained_from",
+            "trained_until",
+            "excluded",
+            "quality",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+    def get_series_count(self, version: ModelVersion) -> int:
+        """How many series it knows."""
+        return len(version.series)
+
+
+class AtSerializer(serializers.Serializer[Any]):
+    """The moment that is asked about."""
+
+    at = serializers.DateTimeField(required=False)

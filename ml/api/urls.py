@@ -1,0 +1,17 @@
+"""Routes of models, below `/api/`."""
+
+from __future__ import annotations
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from ml.api import views
+
+router = SimpleRouter(use_regex_path=False)
+router.register("model-groups", views.ModelGroupViewSet, basename="model-group")
+router.register("model-versions", views.ModelVersionViewSet, basename="model-version")
+
+urlpatterns = [
+    path("model-groups/preview/", views.PreviewView.as_view()),
+    *router.urls,
+]

@@ -1,0 +1,1 @@
+"""Detectors: series in, anomaly scores out, one estimator a file, all behind `protocol.py`."""

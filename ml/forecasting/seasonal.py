@@ -1,0 +1,79 @@
+"""Seasonal forecasts: the same hour of days and weeks before.
+
+In: histories. Out: what repeats. Refused: nothing; a history shorter than a season repeats what it has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import numpy as np
+
+from alertsite.core.samples import Floats
+from ml.forecasting.protocol import History, checked_horizon
+
+LEVEL_POINTS: Final = 6
+"""Of the last points, whose mean error moves the level of a blend."""
+LEVEL_DECAY: Final = 0.93
+"""How much of that move is left with each point ahead."""
+
+
+def repeated(values: Floats, season: int, horizon: int, back: int = 1) -> Floats:
+    """The values `back` seasons before each of the next `horizon` points, or the oldest season there is."""
+    points = values.shape[1]
+    season = max(1, min(season, points))
+    ahead = np.arange(horizon)
+    # The season that ends now, moved back by whole seasons as far as the history reaches.
+    reach = max(1, min(back, points // season))
+    places = points - reach * season + ahead % season
+    return values[:, places] if points else np.zeros((len(values), horizon))
+
+
+@dataclass(frozen=True)
+class SeasonalNaive:
+    """The last day again."""
+
+    name: ClassVar[str] = "seasonal_naive"
+
+    def predict(self, history: History, horizon: int) -> Floats:
+        """The value of the same time yesterday."""
+        return repeated(history.filled(), history.day, checked_horizon(horizon))
+
+
+@dataclass(frozen=True)
+class SeasonalBlend:
+    """Days and weeks before, weighed by age, on the level of the last hours.
+
+    The weeks count only where the history holds two of them.
+    """
+
+    weeks: int = 4
+    days: int = 5
+    fade: float = 0.6
+    week_weight: float = 0.7
+
+    name: ClassVar[str] = "seasonal_blend"
+
+    def predict(self, history: History, horizon: int) -> Floats:
+        """The blend, moved by what it missed of the last points."""
+        values, points = history.filled(), history.values.shape[1]
+        blend = self._blend(values, history, checked_horizon(horizon))
+        if points <= LEVEL_POINTS + history.day:
+            return blend
+        past = self._blend(values[:, :-LEVEL_POINTS], history, LEVEL_POINTS)
+        missed = (values[:, -LEVEL_POINTS:] - past).mean(axis=1, keepdims=True)
+        return np.asarray(blend + missed * LEVEL_DECAY ** np.arange(1, horizon + 1))
+
+    def _blend(self, values: Floats, history: History, horizon: int) -> Floats:
+        daily = self._faded(values, history.day, horizon, self.days)
+        if values.shape[1] < 2 * history.week:
+            return np.asarray(daily)
+        weekly = self._faded(values, history.week, horizon, self.weeks)
+        return np.asarray(self.week_weight * weekly + (1.0 - self.week_weight) * daily)
+
+    def _faded(self, values: Floats, season: int, horizon: int, count: int) -> Floats:
+        count = max(1, min(count, values.shape[1] // max(season, 1)))
+        weights = self.fade ** np.arange(count)
+        past = np.stack([repeated(values, season, horizon, back) for back in range(1, count + 1)])
+        return np.asarray(np.tensordot(weights / weights.sum(), past, axes=1), np.float64)

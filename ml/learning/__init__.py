@@ -1,0 +1,1 @@
+"""How models are learned and judged: packs, evaluation, drift, thresholds from feedback."""

@@ -1,0 +1,81 @@
+"""Models from the shell: `ml evaluate` scores a pack of labelled series as a detector would have live,
+`ml train` makes the trees that the ensemble ships with, `ml validate` measures them on groups that they
+did not see.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import ArgumentParser
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+
+from alertsite.core.errors import PlatformError
+from ml.detectors.metric_ensemble import ARTEFACT
+from ml.detectors.registry import DETECTORS, detector
+from ml.learning.boosting import as_artefact, cross_validate, read_lessons, train_all
+from ml.learning.evaluation import Run, evaluate_pack
+
+
+class Command(BaseCommand):
+    """`ml evaluate --pack DIR --detector NAME --out DIR`, `ml train`, `ml validate`."""
+
+    help = __doc__
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        evaluate = verbs.add_parser("evaluate", help="write the scores of each series of a pack")
+        evaluate.add_argument("--pack", type=Path, required=True, help="directory with a manifest.json")
+        evaluate.add_argument("--detector", default="auto", help=f"one of {', '.join(DETECTORS)}")
+        evaluate.add_argument("--out", type=Path, required=True, help="directory for one CSV a series")
+        evaluate.add_argument("--series", action="append", default=[], help="only this series; repeatable")
+        evaluate.add_argument("--seed", type=int, default=0, help="of all that is drawn at random")
+        train = verbs.add_parser("train", help="train the trees of the ensemble for single metrics")
+        train.add_argument("--pack", type=Path, required=True, action="append", help="labelled; repeatable")
+        train.add_argument("--out", type=Path, required=True, help="directory for the artefacts")
+        train.add_argument("--seed", type=int, default=0, help="of all that is drawn at random")
+        validate = verbs.add_parser(
+            "validate", help="score labelled packs by trees that saw no series of the group"
+        )
+        validate.add_argument(
+            "--pack", type=Path, required=True, action="append", help="labelled; repeatable"
+        )
+        validate.add_argument("--out", type=Path, required=True, help="directory; one beneath for each pack")
+        validate.add_argument("--folds", type=int, default=4, help="parts that the groups are dealt into")
+        validate.add_argument("--seed", type=int, default=0, help="of all that is drawn at random")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
+        verbs = {"evaluate": self._evaluate, "train": self._train, "validate": self._validate}
+        try:
+            verbs[options["verb"]](options)
+        except PlatformError as error:
+            raise CommandError(str(error)) from None
+
+    def _train(self, options: dict[str, Any]) -> None:
+        lessons = read_lessons(options["pack"], seed=options["seed"])
+        for resolution, trees in train_all(lessons, seed=options["seed"]).items():
+            path = options["out"] / ARTEFACT.format(resolution)
+            path.write_bytes(as_artefact(trees, lessons))
+            self.stdout.write(f"{len(lessons)} series: {path.stat().st_size} bytes in {path}")
+
+    def _validate(self, options: dict[str, Any]) -> None:
+        run = Run(options["seed"], time.process_time)
+        for fold, cost in cross_validate(options["pack"], options["out"], options["folds"], run):
+            self.stdout.write(f"fold {fold}: {cost.series}: {cost.alerts} alerts")
+
+    def _evaluate(self, options: dict[str, Any]) -> None:
+        run = Run(options["seed"], time.process_time, frozenset(options["series"]))
+        costs = []
+        for cost in evaluate_pack(detector(options["detector"]), options["pack"], options["out"], run):
+            costs.append(asdict(cost))
+            self.stdout.write(
+                f"{cost.series}: {cost.rows} rows, {cost.alerts} alerts, learned in {cost.learn_s:.2f} s, "
+                f"scored at {cost.score_us_per_row:.2f} µs a row"
+            )
+        rows = sum(each["rows"] for each in costs)
+        (options["out"] / "costs.json").write_text(json.dumps(costs, indent=1), encoding="utf-8")
+        self.stdout.write(f"{len(costs)} series, {rows} rows: results in {options['out']}")

@@ -1,0 +1,1 @@
+"""Use cases of models: each loads, calls a stage, saves and records."""

@@ -1,0 +1,60 @@
+"""Why series of a group had their scores at a moment.
+
+In: a group and a moment. Out: for each series that was scored its reasons, the strongest first, and which
+model says so. Refused: groups without a model that can be trusted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from alertsite.core.clock import to_datetime
+from alertsite.core.labels import LabelSet
+from ml.detectors.protocol import Reason
+from ml.models import ModelGroup, ModelVersion
+from ml.services.champions import champion_of
+from ml.services.judging import cut_to_ticks, followed_from
+from ml.services.reading import read_grid
+
+MAX_EXPLAINED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One series at one tick."""
+
+    labels: LabelSet
+    value: float
+    score: float
+    expected: float
+    reasons: list[Reason]
+
+
+def explain(group: ModelGroup, at_ms: int, *, now_ms: int) -> tuple[ModelVersion, list[Explanation]]:
+    """The version that scores, and its strangest series at the last tick up to the moment.
+
+    Raises
+    ------
+    NoChampion, CorruptArtefact
+    """
+    champion = champion_of(group, now=to_datetime(now_ms))
+    step_ms = group.step_s * 1000
+    tick = range(at_ms // step_ms * step_ms, at_ms // step_ms * step_ms + 1, step_ms)
+    rows = range(followed_from(champion, tick), tick[0] + 1, step_ms)
+    found = read_grid(group.tenant_id, group.selector, rows, now_ms=now_ms).only(champion.labels)
+    scores = cut_to_ticks(group, found, champion.model.score(found.batch), tick)
+    known = np.flatnonzero(np.isfinite(scores.score[:, -1]))
+    strangest = known[np.argsort(-scores.score[known, -1], kind="stable")][:MAX_EXPLAINED]
+    assert scores.expected is not None
+    return champion.version, [
+        Explanation(
+            found.labels[number],
+            float(found.values[number, -1]),
+            float(scores.score[number, -1]),
+            float(scores.expected[number, -1]),
+            champion.model.explain(found.batch, number, found.batch.points - 1),
+        )
+        for number in strangest.tolist()
+    ]

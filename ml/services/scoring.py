@@ -1,0 +1,117 @@
+"""Scoring claimed groups: every due tick gets its scores as series, or stays due.
+
+Scores go to the hot store before the group moves on: should the commit fail, the ticks are scored again
+and write the same samples at the same times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import redis
+import structlog
+from django.db import OperationalError
+
+from alertsite.core.clock import Clock, from_datetime, to_datetime
+from alertsite.core.errors import PlatformError
+from alertsite.core.labels import METRIC_NAME, LabelSet, label_set
+from alertsite.tenancy.models import Quota
+from alertsite.tenancy.scope import tenant_scope
+from ml.models import ModelGroup
+from ml.services.claiming import GroupClaim
+from ml.services.judging import Judged, judge
+from rules.evaluation.ticks import Timetable, due_ticks
+from rules.series.protocols import SampleBatch
+from rules.services.stores import hot_store
+
+log = structlog.get_logger(__name__)
+
+GROUP_LABEL: Final = "model_group"
+METRIC_LABEL: Final = "metric"
+OUTPUTS: Final = {
+    "anomaly_score": "score",
+    "anomaly_expected": "expected",
+    "anomaly_lower": "lower",
+    "anomaly_upper": "upper",
+}
+"""Names of the series that are written, and which part of the scores each holds."""
+MAX_REASON: Final = 500
+
+
+@dataclass(slots=True)
+class ScoringSummary:
+    """What a pass over a batch of groups came to."""
+
+    groups: int = 0
+    ticks: int = 0
+    samples: int = 0
+    failed: int = 0
+
+
+def score_claims(claims: Sequence[GroupClaim], clock: Clock) -> ScoringSummary:
+    """Score every due tick of every claimed group. A group that fails stops no other."""
+    summary = ScoringSummary()
+    for claim in claims:
+        try:
+            with tenant_scope(claim.tenant_id):
+                _score(claim, clock, summary)
+        except (PlatformError, OperationalError, redis.RedisError) as error:
+            summary.failed += 1
+            log.warning("model_group.failed", group=str(claim.group_id), error=str(error))
+    return summary
+
+
+def series_of_scores(labels: LabelSet, group: ModelGroup, name: str) -> LabelSet:
+    """The labels of a series of scores: those of the scored one, its name as `metric`, and the group."""
+    pairs = dict(labels)
+    metric = pairs.pop(METRIC_NAME, "")
+    return label_set(pairs | {METRIC_NAME: name, METRIC_LABEL: metric, GROUP_LABEL: group.name})
+
+
+def _score(claim: GroupClaim, clock: Clock, summary: ScoringSummary) -> None:
+    rows = ModelGroup.objects.for_tenant(claim.tenant_id)
+    held = rows.filter(pk=claim.group_id, fencing_token=claim.fencing_token)
+    group: ModelGroup | None = held.first()
+    if group is None:
+        return  # somebody holds a newer claim, or it is gone
+    now_ms = clock.now_ms()
+    due = due_ticks(
+        Timetable(group.step_s * 1000, 0),
+        next_due_ms=from_datetime(group.next_due_at),
+        now_ms=now_ms,
+        max_catch_up=Quota.objects.get(pk=claim.tenant_id).max_catch_up_ticks,
+    )
+    values: dict[str, object] = {"next_due_at": to_datetime(due.next_due_ms)}
+    if due.evaluate:
+        try:
+            judged = judge(group, due.evaluate, now_ms=now_ms)
+        except PlatformError as error:
+            values |= {"state": ModelGroup.State.FAILED, "state_reason": str(error)[:MAX_REASON]}
+            summary.failed += 1
+        else:
+            values |= {"state": judged.state, "state_reason": judged.reason[:MAX_REASON]}
+            summary.samples += _write(group, judged, now_ms)
+    held.update(**values, leased_until=to_datetime(now_ms))
+    summary.groups += 1
+    summary.ticks += len(due.evaluate)
+
+
+def _write(group: ModelGroup, judged: Judged, now_ms: int) -> int:
+    """Append what is known of every series. How many samples the store took."""
+    times = np.array(judged.times_ms, dtype=np.int64)
+    label_sets, series, at_ms, values = list[LabelSet](), [], [], []
+    for name, part in OUTPUTS.items():
+        for labels, row in zip(judged.labels, getattr(judged.scores, part), strict=True):
+            known = np.isfinite(row)
+            if known.any():
+                series.append(np.full(int(known.sum()), len(label_sets), np.int64))
+                label_sets.append(series_of_scores(labels, group, name))
+                at_ms.append(times[known])
+                values.append(np.asarray(row[known], np.float64))
+    if not label_sets:
+        return 0
+    batch = SampleBatch(label_sets, np.concatenate(series), np.concatenate(at_ms), np.concatenate(values))
+    return hot_store(group.tenant_id).append(batch, now_ms=now_ms).accepted

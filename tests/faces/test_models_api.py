@@ -1,0 +1,91 @@
+"""Model groups by REST: made, previewed, trained, explained, rolled back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from alertsite.core.clock import SystemClock, to_datetime
+from alertsite.core.labels import label_set
+from alertsite.tenancy.models import Quota
+from ml.models import ModelGroup
+from ml.services import training
+from rules.series.protocols import SampleBatch
+from rules.services.stores import hot_store
+
+GROUP = {
+    "name": "hosts", "selector": "load", "warm_up": "30m", "season": "1h", "retrain_interval": "1h",
+}  # fmt: skip
+SPIKE = slice(-12, -10)
+
+
+@pytest.fixture
+def last_ms(acme) -> int:
+    """Four hours of a metric with a spike ten minutes ago."""
+    Quota.objects.filter(pk=acme.pk).update(lateness_s=86_400)
+    now_ms = SystemClock().now_ms()
+    last_ms = now_ms // 60_000 * 60_000
+    values = np.random.default_rng(1).normal(10.0, 0.5, 240)
+    values[SPIKE] = 60.0
+    batch = SampleBatch(
+        [label_set({"__name__": "load", "host": "a"})],
+        np.zeros(240, np.int64),
+        last_ms - 60_000 * np.arange(240)[::-1],
+        values,
+    )
+    assert hot_store(acme.pk).append(batch, now_ms=now_ms).accepted == 240
+    return last_ms
+
+
+@pytest.fixture
+def made(alice, last_ms) -> dict:
+    answer = alice.post("/api/model-groups/", GROUP, format="json")
+    assert answer.status_code == 201, answer.json()
+    return answer.json()
+
+
+def test_a_preview_finds_the_spike_and_draws_it_and_saves_nothing(alice, acme, last_ms):
+    span = {"start": to_datetime(last_ms - 30 * 60_000), "end": to_datetime(last_ms)}
+    answer = alice.post("/api/model-groups/preview/", GROUP | span, format="json")
+    assert answer.status_code == 200, answer.json()
+    found = answer.json()
+    assert found["events"][0]["peak"] > 1
+    assert found["events"][0]["labels"] == {"__name__": "load", "host": "a"}
+    assert 'class="firing"' in found["svg"]
+    assert not ModelGroup.objects.for_tenant(acme).exists()
+
+
+def test_a_group_is_trained_explained_and_rolled_back(alice, bob, acme, made, last_ms):
+    path = f"/api/model-groups/{made['id']}"
+    assert (made["state"], made["detector"], made["step"]) == ("warming", "auto", "1m")
+    assert alice.post(f"{path}/train/").status_code == 202
+    for _ in range(2):
+        training.train_group(acme.pk, made["id"], SystemClock())
+    told = alice.get(f"{path}/explain/", {"at": to_datetime(last_ms).isoformat()}).json()
+    assert told["version"]["number"] == 2
+    assert told["series"][0]["reasons"][0]["feature"]
+    newest, first = alice.get("/api/model-versions/").json()["results"]
+    assert [newest["status"], first["status"]] == ["champion", "retired"]
+    assert newest["parent"] == first["id"]
+    assert bob.post(f"/api/model-versions/{newest['id']}/rollback/").status_code == 403
+    assert alice.post(f"/api/model-versions/{newest['id']}/rollback/").json()["number"] == 1
+    assert alice.post(f"/api/model-versions/{newest['id']}/rollback/").status_code == 409
+    assert alice.post(f"/api/model-versions/{newest['id']}/promote/").json()["status"] == "champion"
+    assert alice.post(f"/api/model-versions/{newest['id']}/retire/").json()["status"] == "retired"
+    assert alice.get(f"{path}/explain/").status_code == 409
+    assert alice.delete(f"{path}/").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        pytest.param({"detector": "kmeans"}, "detector", id="detector"),
+        pytest.param({"selector": "sum(load)"}, "selector", id="selector"),
+        pytest.param({"sensitivity": 0}, "sensitivity", id="sensitivity"),
+        pytest.param({"direction": "left"}, "direction", id="direction"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_at_its_field(alice, acme, change, field):
+    answer = alice.post("/api/model-groups/", GROUP | change, format="json")
+    assert answer.status_code == 400
+    assert field in answer.json()["errors"]
