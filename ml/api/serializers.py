@@ -42,7 +42,7 @@ class ModelGroupSerializer(serializers.ModelSerializer[ModelGroup]):
         read_only_fields = ["id", "state", "state_reason", "training_error", "next_due_at", "next_train_at"]
 
 
-class PreviewSerializer(ModelGroupSerializer):
+class ModelPreviewSerializer(ModelGroupSerializer):
     """A group that need not exist, and the span to score."""
 
     start = serializers.DateTimeField()

@@ -21,8 +21,8 @@ from alertsite.web.views import TenantView
 from ml.api.serializers import (
     AtSerializer,
     ModelGroupSerializer,
+    ModelPreviewSerializer,
     ModelVersionSerializer,
-    PreviewSerializer,
 )
 from ml.models import ModelGroup, ModelVersion
 from ml.services import groups
@@ -82,10 +82,10 @@ class PreviewView(TenantView):
 
     write_scope: ClassVar[str] = READ
 
-    @extend_schema(request=PreviewSerializer, responses=OpenApiTypes.OBJECT)
+    @extend_schema(request=ModelPreviewSerializer, responses=OpenApiTypes.OBJECT)
     def post(self, request: Request) -> Response:
         """Events with start, end and peak, and the strangest series as SVG."""
-        asked = PreviewSerializer(data=request.data)
+        asked = ModelPreviewSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         values = dict(asked.validated_data)
         start_ms, end_ms = from_datetime(values.pop("start")), from_datetime(values.pop("end"))
