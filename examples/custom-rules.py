@@ -79,7 +79,7 @@ def main(url: str, name: str, password: str, tenant: str) -> None:
         "matchers": ['instance="nowhere"'],
         "starts_at": now.isoformat(),
         "ends_at": (now + timedelta(days=90)).isoformat(),
-        "recurrence": "FREQ=WEEKLY;BYDAY=SA;BYHOUR=22;BYMINUTE=0;BYSECOND=0",
+        "recurrence": "FREQ=WEEKLY;BYDAY=SA;BYHOUR=22;BYMINUTE=0",
         "duration_s": 7200,
         "timezone": "Europe/Paris",
         "comment": "backups",

@@ -7,7 +7,7 @@ torch. The network is fitted to what the training span showed, bounded, so that 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import torch
@@ -209,7 +209,7 @@ class DeepAnomalyDetector:
     def _network(self, channels: int, seed: int) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = ARCHITECTURES[self.architecture](channels, hidden_units=self.hidden_units)
+            network: Any = ARCHITECTURES[self.architecture](channels, hidden_units=self.hidden_units)
         return network.eval()
 
     def _fit(self, network: nn.Module, gathered: Floats, usable: Floats, seed: int) -> None:
