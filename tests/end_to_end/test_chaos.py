@@ -142,7 +142,8 @@ def assert_states_follow_one_another(person: Person) -> None:
         for row in history:
             assert row["state"] in NEXT_STATES[row["previous"]], row
         for earlier, later in pairwise(history):
-            assert later["previous"] == earlier["state"], (earlier, later)
+            told = [(row["at"], row["previous"], row["state"]) for row in history]
+            assert later["previous"] == earlier["state"], (told, later["trace"], len(histories))
 
 
 def assert_everyone_was_told(person: Person, sink: WebhookSink) -> None:
