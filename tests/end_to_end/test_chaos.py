@@ -137,7 +137,7 @@ def assert_states_follow_one_another(person: Person) -> None:
         histories[row["alert"]].append(row)
     assert len(histories) > SERIES
     for history in histories.values():
-        history.sort(key=lambda row: (row["at"], row["state"] == "resolved"))
+        history.sort(key=lambda row: (datetime.fromisoformat(row["at"]), row["state"] == "resolved"))
         assert history[0]["previous"] == "inactive"
         for row in history:
             assert row["state"] in NEXT_STATES[row["previous"]], row
@@ -165,6 +165,6 @@ def assert_everyone_was_told(person: Person, sink: WebhookSink) -> None:
     fired = {row["alert"] for row in changes if row["labels"]["alertname"].startswith("Load")}
     assert fired <= {alert for alert, _ in told} | kept
     newest: dict[str, str] = {}
-    for row in sorted(messages.values(), key=lambda row: (row["created_at"], row["generation"])):
+    for row in sorted(messages.values(), key=lambda row: datetime.fromisoformat(row["created_at"])):
         newest |= {one["labels"]["alertname"]: one["state"] for one in row["told"]}
     assert set(newest.values()) == {"resolved"}
