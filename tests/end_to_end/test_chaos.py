@@ -167,4 +167,4 @@ def assert_everyone_was_told(person: Person, sink: WebhookSink) -> None:
     newest: dict[str, str] = {}
     for row in sorted(messages.values(), key=lambda row: datetime.fromisoformat(row["created_at"])):
         newest |= {one["labels"]["alertname"]: one["state"] for one in row["told"]}
-    assert set(newest.values()) == {"resolved"}
+    assert {state for name, state in newest.items() if name.startswith("Load")} == {"resolved"}
