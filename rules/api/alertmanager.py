@@ -18,7 +18,7 @@ from alertsite.core.errors import InvalidParameter, PlatformError
 from alertsite.web.credentials import INGEST, READ, WRITE, Grant, MissingScope, NotAuthenticated
 from alertsite.web.plain import for_tenant
 from rules.models import Origin, Receiver, Silence
-from rules.services import alertstatus, intake, silencing
+from rules.services import alertstatus, configuring, intake, silencing
 from rules.services.authoring import Author
 from rules.services.intake import InvalidAlert, Posted, Sender
 from rules.services.routing import matchers_of, settings_of
@@ -317,7 +317,7 @@ def status(request: HttpRequest, grant: Grant) -> HttpResponse:  # noqa: ARG001 
                 "buildDate": "",
                 "goVersion": "",
             },
-            "config": {"original": ""},
+            "config": {"original": configuring.export_alertmanager(grant.tenant_id)},
             "uptime": _STARTED.isoformat(),
         }
     )

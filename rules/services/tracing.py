@@ -22,6 +22,7 @@ from rules.models import (
     ToldAlert,
 )
 from rules.notify.wording import Entry, sentence
+from rules.services.archiving import LEDGER_RETENTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,11 @@ def undelivered(tenant_id: UUID, *, before: datetime) -> list[AlertTransition]:
     """Alerts that fired before a moment, and nobody was told: no message delivered or under way, and no
     recorded reason. The promise is that there are none, but for dead letters.
     """
-    return list(nobody_told(tenant_id).filter(at__lt=before).order_by("-at", "pk")[:1000])
+    return list(
+        nobody_told(tenant_id)
+        .filter(at__lt=before, at__gt=before - LEDGER_RETENTION)
+        .order_by("-at", "pk")[:1000]
+    )
 
 
 def nobody_told(tenant_id: UUID) -> QuerySet[AlertTransition]:

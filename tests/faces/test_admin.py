@@ -262,7 +262,7 @@ def test_route_and_silence_are_made_on_their_pages_and_faults_stand_at_their_fie
     root = Route.objects.for_tenant(acme).get()
     child = form | lists | {"parent": str(root.pk), "matchers": '["a=~("]'}
     refused = operator_pages.post(reverse("admin:rules_route_add"), child)
-    assert "a=~(" in str(refused.context["adminform"].form.errors["matchers"]) or refused.status_code == 200
+    assert "regular expression" in str(refused.context["adminform"].form.errors["matchers"])
 
     silence = {
         "tenant": str(acme.pk),

@@ -128,6 +128,7 @@ def test_groups_receivers_and_status(alice, acme):
     assert alice.get("/alertmanager/api/v2/receivers").json() == [{"name": root.receiver.name}]
     status = alice.get("/alertmanager/api/v2/status").json()
     assert set(status) == {"cluster", "versionInfo", "config", "uptime"}
+    assert f"receiver: {root.receiver.name}" in status["config"]["original"]
 
 
 def test_an_unknown_silence_is_not_found(alice, acme):

@@ -23,6 +23,7 @@ from rules.models import (
 )
 from rules.notify.wording import LANGUAGES, Entry, sentence
 from rules.services import flushing, handling, intake, rerouting, routes, silencing, tracing
+from rules.services.archiving import LEDGER_RETENTION
 from rules.services.authoring import Author
 from rules.services.silencing import InvalidSilence, SilenceDraft
 from tests.factories.notifying import flush_due, make_route, post, told
@@ -337,6 +338,8 @@ def test_an_alert_whose_only_message_died_is_undelivered(clock, tenant, root):
     (row,) = tracing.undelivered(tenant.pk, before=clock.now())
     assert row.labels["n"] == "1"
     assert "given up" in tracing.in_words(tracing.trace(tenant.pk, row.alert_id), "en")[1]
+    long_after = clock.now() + LEDGER_RETENTION
+    assert tracing.undelivered(tenant.pk, before=long_after) == []  # delivered messages are forgotten by then
 
 
 def test_a_silence_that_needs_approval_waits_for_somebody_else(clock, tenant, root):
