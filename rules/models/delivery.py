@@ -99,6 +99,7 @@ class OutboxMessage(TenantModel):
         indexes = [
             models.Index(fields=["next_attempt_at"], name="outbox_due", condition=Q(status="due")),
             models.Index(fields=["tenant", "status", "-created_at"], name="outbox_by_status"),
+            models.Index(fields=["created_at"], name="outbox_dead", condition=Q(status="dead")),
         ]
 
     def __str__(self) -> str:
