@@ -1,0 +1,1 @@
+"""One vocabulary of actions over many providers."""
