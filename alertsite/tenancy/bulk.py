@@ -7,27 +7,34 @@ no encrypted fields.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import datetime
+from functools import cache
 from typing import Any
-from uuid import UUID
 
+import orjson
 from django.db import connection, models
 
 
 def insert_rows(rows: Sequence[models.Model]) -> None:
     """Insert rows of one model, in order; keys that the database makes are not read back."""
-    if not rows:
+    if rows:
+        insert_documents(type(rows[0]), [document_of(row) for row in rows])
+
+
+def document_of(row: models.Model) -> dict[str, Any]:
+    """A row's columns and values, without a key that the database makes."""
+    return {column: getattr(row, attribute) for column, attribute in _columns(type(row))}
+
+
+def insert_documents(model: type[models.Model], documents: Sequence[dict[str, Any]]) -> None:
+    """As `insert_rows`, for rows that are documents already, all with the same columns."""
+    if not documents:
         return
-    meta = type(rows[0])._meta
-    fields = [field for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
-    names = [(str(field.column), field.attname) for field in fields]
-    columns = ", ".join(f'"{column}"' for column, _ in names)
-    documents = [{column: getattr(row, attribute) for column, attribute in names} for row in rows]
+    table = model._meta.db_table
+    columns = ", ".join(f'"{column}"' for column, _ in _columns(model))
     statement = (
-        f'INSERT INTO "{meta.db_table}" ({columns}) '  # noqa: S608 (names of our own tables)
-        f'SELECT {columns} FROM json_populate_recordset(NULL::"{meta.db_table}", %s::json)'
+        f'INSERT INTO "{table}" ({columns}) '  # noqa: S608 (names of our own tables)
+        f'SELECT {columns} FROM json_populate_recordset(NULL::"{table}", %s::json)'
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [as_document(documents)])
@@ -35,12 +42,10 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
 
 def as_document(values: Sequence[dict[str, Any]]) -> str:
     """Rows as a JSON array for `json_populate_recordset` and `json_to_recordset`."""
-    return json.dumps(values, default=_plain, ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(values).decode()
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in a row's document")
+@cache
+def _columns(model: type[models.Model]) -> list[tuple[str, str]]:
+    fields = [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
+    return [(str(field.column), field.attname) for field in fields]

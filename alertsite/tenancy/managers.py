@@ -49,3 +49,8 @@ class TenantModel(models.Model):
 
     class Meta:
         abstract = True
+
+
+def tenant_without_index() -> Any:
+    """The tenant of a table that is written often and has another index that begins with the tenant."""
+    return models.ForeignKey("tenancy.Tenant", on_delete=models.CASCADE, related_name="+", db_index=False)

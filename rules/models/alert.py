@@ -8,7 +8,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
-from alertsite.tenancy.managers import TenantModel
+from alertsite.tenancy.managers import TenantModel, tenant_without_index
 from rules.models.rule import Rule
 
 
@@ -24,6 +24,8 @@ class Origin(models.TextChoices):
 class AlertInstance(TenantModel):
     """One active alert: a rule and a label set for which it holds. Gone once resolved; history remains."""
 
+    tenant = tenant_without_index()
+
     class State(models.TextChoices):
         """States an active alert can be in. Inactive alerts have no row."""
 
@@ -33,7 +35,12 @@ class AlertInstance(TenantModel):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.RULE)
     rule = models.ForeignKey(
-        Rule, null=True, on_delete=models.CASCADE, related_name="alerts", help_text="Empty for other origins."
+        Rule,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="alerts",
+        db_index=False,  # `alert_instance_once` begins with it
+        help_text="Empty for other origins.",
     )
     series_fingerprint = models.BigIntegerField(
         help_text="Identity between ticks: of the result's labels, without the rule's; of all without a rule."
@@ -64,7 +71,7 @@ class AlertInstance(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["rule", "series_fingerprint"], name="alert_instance_once"),
             models.UniqueConstraint(
-                fields=["tenant", "series_fingerprint"],
+                fields=["series_fingerprint", "tenant"],  # found by series alone: see `rules.services.intake`
                 condition=Q(rule=None),
                 name="alert_without_rule_once",
             ),
@@ -86,6 +93,8 @@ class AlertInstance(TenantModel):
 
 class AlertTransition(TenantModel):
     """One change of state of one alert, with the reason. Never changed."""
+
+    tenant = tenant_without_index()
 
     class State(models.TextChoices):
         """All states of an alert."""
@@ -129,7 +138,7 @@ class AlertTransition(TenantModel):
         indexes = [
             models.Index(fields=["tenant", "-at", "id"], name="transition_newest"),
             models.Index(fields=["alert_id", "at"], name="transition_by_alert"),
-            models.Index(fields=["tenant", "fingerprint", "at"], name="transition_by_labels"),
+            models.Index(fields=["fingerprint", "at"], name="transition_by_series"),
         ]
 
     def __str__(self) -> str:

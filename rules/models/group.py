@@ -62,7 +62,12 @@ class AggregationGroup(TenantModel):
 class GroupedAlert(TenantModel):
     """An alert in a group. Gone once its end was told, or need not be."""
 
-    group = models.ForeignKey(AggregationGroup, on_delete=models.CASCADE, related_name="members")
+    group = models.ForeignKey(
+        AggregationGroup,
+        on_delete=models.CASCADE,
+        related_name="members",
+        db_index=False,  # `grouped_alert_once` begins with it
+    )
     fingerprint = models.BigIntegerField(help_text="Of the alert's labels.")
     alert_id = models.UUIDField()
     transition = models.ForeignKey(AlertTransition, on_delete=models.CASCADE, related_name="+")
@@ -85,7 +90,12 @@ class GroupedAlert(TenantModel):
 class ToldAlert(TenantModel):
     """That a message tells of a change of an alert."""
 
-    message = models.ForeignKey(OutboxMessage, on_delete=models.CASCADE, related_name="told")
+    message = models.ForeignKey(
+        OutboxMessage,
+        on_delete=models.CASCADE,
+        related_name="told",
+        db_index=False,  # `told_once_a_message` begins with it
+    )
     transition = models.ForeignKey(AlertTransition, on_delete=models.CASCADE, related_name="told")
     alert_id = models.UUIDField()
 

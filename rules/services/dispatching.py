@@ -62,32 +62,39 @@ ON CONFLICT (tenant_id, key) DO UPDATE SET
 RETURNING key, id
 """  # noqa: S608 (constants of this module)
 
-# An alert that begins anew before its end was told goes on as the same member: its end is told once.
-_JOIN_MEMBERS: Final = """
+_MEMBERS: Final = """json_to_recordset(%(members)s) AS wanted(
+    group_id uuid, fingerprint bigint, alert_id uuid, transition_id uuid, starts_at timestamptz
+)"""
+_ADD_MEMBERS: Final = f"""
 INSERT INTO rules_groupedalert (
     tenant_id, group_id, fingerprint, alert_id, transition_id, firing, starts_at, sent, verdict, detail
 )
-SELECT %(tenant)s, group_id, fingerprint, alert_id, transition_id, true, starts_at, '', '', ''
-FROM json_to_recordset(%(members)s) AS wanted(
-    group_id uuid, fingerprint bigint, alert_id uuid, transition_id uuid, starts_at timestamptz
-)
-ON CONFLICT (group_id, fingerprint) DO UPDATE SET
-    alert_id = EXCLUDED.alert_id, transition_id = EXCLUDED.transition_id, firing = true,
-    starts_at = EXCLUDED.starts_at, verdict = '', detail = ''
-"""
+SELECT %(tenant)s, group_id, fingerprint, alert_id, transition_id, true, starts_at, '', '', '' FROM {_MEMBERS}
+ON CONFLICT (group_id, fingerprint) DO NOTHING
+"""  # noqa: S608 (constants of this module)
+
+# An alert that begins anew before its end was told goes on as the same member: its end is told once.
+_TAKE_OVER: Final = f"""
+UPDATE rules_groupedalert member SET
+    alert_id = wanted.alert_id, transition_id = wanted.transition_id, firing = true,
+    starts_at = wanted.starts_at, verdict = '', detail = ''
+FROM {_MEMBERS}
+WHERE member.group_id = wanted.group_id AND member.fingerprint = wanted.fingerprint
+    AND member.transition_id <> wanted.transition_id
+"""  # noqa: S608 (constants of this module)
 
 # A life of an alert that began and ended before its group was told is not lost without a word.
-_SUPERSEDE: Final = """
+_SUPERSEDE: Final = f"""
 INSERT INTO rules_suppression (tenant_id, alert_id, group_id, receiver_name, at, reason, detail)
 SELECT member.tenant_id, member.alert_id, member.group_id, receiver.name, %(now)s, 'superseded',
     wanted.alert_id::text
 FROM rules_groupedalert member
-JOIN json_to_recordset(%(members)s) AS wanted(group_id uuid, fingerprint bigint, alert_id uuid)
+JOIN {_MEMBERS}
     ON member.group_id = wanted.group_id AND member.fingerprint = wanted.fingerprint
 JOIN rules_aggregationgroup held ON held.id = member.group_id
 JOIN rules_receiver receiver ON receiver.id = held.receiver_id
 WHERE member.alert_id <> wanted.alert_id AND member.verdict = ''
-"""
+"""  # noqa: S608 (constants of this module)
 
 _RESOLVE: Final = f"""
 WITH over AS (
@@ -199,9 +206,11 @@ def _join(cursor: Any, arrivals: Sequence[_Arrival], moment: dict[str, Any]) -> 
         }
         for (group, fingerprint), row in members.items()
     ]
-    members_document = {"members": as_document(rows)}
-    cursor.execute(_SUPERSEDE, moment | members_document)
-    cursor.execute(_JOIN_MEMBERS, moment | members_document)
+    terms = moment | {"members": as_document(rows)}
+    cursor.execute(_ADD_MEMBERS, terms)
+    if cursor.rowcount < len(rows):  # some were there before
+        cursor.execute(_SUPERSEDE, terms)
+        cursor.execute(_TAKE_OVER, terms)
     return set(ids.values())
 
 
