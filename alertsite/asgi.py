@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
+from django.conf import settings
+
+from alertsite.web.asgi import ThreadedHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alertsite.settings.base")  # noqa: TID251 (Django's own seam)
 
-application = get_asgi_application()
+django.setup()
+application = ThreadedHandler(settings.WEB_THREADS)

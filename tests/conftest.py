@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
 from django.conf import settings
 
 from alertsite.runtime.sandbox import join
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--pictures docs/images` has the browser tests keep what they see, for the docs."""
+    parser.addoption("--pictures", type=Path, help="directory for the pictures of browser tests")
 
 
 @pytest.fixture(scope="session")

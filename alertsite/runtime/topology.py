@@ -19,7 +19,6 @@ from alertsite.runtime.servers import Servers, postgres_command, valkey_command
 
 CODE: Final = Path(__file__).resolve().parents[2]
 HOST: Final = "127.0.0.1"
-WEB_POOL_SIZE: Final = 12
 
 # Servers first and last; then web, so that samples find a door; what makes work comes after what does it.
 TIER_VALKEY, TIER_POSTGRES, TIER_WEB, TIER_WORKERS, TIER_BEAT, TIER_FLOWER = range(6)
@@ -105,7 +104,7 @@ def web_spec(site: Site) -> ProcessSpec:
         ),
         probe=http_probe(site.client, f"http://{HOST}:{site.web_port}/healthz"),
         tier=TIER_WEB,
-        environment={**site.environment, "DATABASE_POOL_SIZE": str(WEB_POOL_SIZE)},
+        environment=site.environment,
         directory=CODE,
     )
 

@@ -88,6 +88,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "alertsite.urls"
 ASGI_APPLICATION = "alertsite.asgi.application"
+WEB_THREADS = env.integer("WEB_THREADS", 12, minimum=1, maximum=1000)
 WSGI_APPLICATION = "alertsite.wsgi.application"
 
 TEMPLATES = [
@@ -105,10 +106,7 @@ TEMPLATES = [
 ]
 
 DATABASES = {
-    "default": postgres_from_url(
-        env.secret_url("DATABASE_URL", schemes=("postgresql", "postgres")),
-        pool_size=env.integer("DATABASE_POOL_SIZE", 0, minimum=0, maximum=1000),
-    ),
+    "default": postgres_from_url(env.secret_url("DATABASE_URL", schemes=("postgresql", "postgres"))),
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

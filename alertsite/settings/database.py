@@ -1,6 +1,6 @@
 """The PostgreSQL connection.
 
-In: a URL and a pool size. Out: Django's `DATABASES` entry. A `host` parameter that is a directory selects a
+In: a URL. Out: Django's `DATABASES` entry. A `host` parameter that is a directory selects a
 Unix socket. Refused: URLs that name no database.
 """
 
@@ -14,11 +14,10 @@ from alertsite.settings.env import InvalidSetting
 PERSISTENT_S = 300
 
 
-def postgres_from_url(url: str, *, pool_size: int) -> dict[str, Any]:
+def postgres_from_url(url: str) -> dict[str, Any]:
     """Describe to Django the database at `postgresql://user:password@host:port/name?host=/socket&sslmode=…`.
 
-    With a pool (web, where threads come and go) connections belong to the pool; without one (workers) each
-    process keeps its own for `PERSISTENT_S`.
+    Each thread keeps a connection of its own for `PERSISTENT_S`.
     """
     parts = urlsplit(url)
     options: dict[str, Any] = dict(parse_qsl(parts.query))
@@ -28,8 +27,6 @@ def postgres_from_url(url: str, *, pool_size: int) -> dict[str, Any]:
             "DATABASE_URL", "without a database name", "postgresql://user:password@host:port/name"
         )
     host = options.pop("host", None) or parts.hostname or ""
-    if pool_size:
-        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 10}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": name,
@@ -37,7 +34,7 @@ def postgres_from_url(url: str, *, pool_size: int) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
         "PORT": str(options.pop("port", None) or parts.port or ""),
-        "CONN_MAX_AGE": 0 if pool_size else PERSISTENT_S,
+        "CONN_MAX_AGE": PERSISTENT_S,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": options,
     }

@@ -51,7 +51,6 @@ def worker(queue: str, concurrency: int) -> Iterator[psutil.Process]:
 def _running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     environment = process_variables() | {
         "DJANGO_SETTINGS_MODULE": "alertsite.settings.base",
-        "DATABASE_POOL_SIZE": "8",
         "ALLOW_PRIVATE_WEBHOOKS": "true",
     }
     with subprocess.Popen(command, env=environment) as process:  # noqa: S603 (our own command)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Count, Window
+from django.db.models.functions import RowNumber
 
 from rules.models import AlertTransition, Origin, OutboxMessage, ToldAlert
 from rules.notify.notification import FIRING, RESOLVED, TEST, AlertNotice, Notification
@@ -16,14 +21,38 @@ MAX_ALERTS: Final = 100
 """Alerts a notification lists; it says how many more there are."""
 
 
-def notification_of(message: OutboxMessage) -> Notification:
-    """What the receiver is told. Alerts that fire come first, the oldest first."""
-    told = ToldAlert.objects.for_tenant(message.tenant_id).filter(message=message)
-    total = told.count()
-    rows = told.select_related("transition").order_by("transition__state", "transition__at", "pk")[
-        :MAX_ALERTS
-    ]
-    alerts = tuple(notice_of(row.transition) for row in rows)
+@dataclass(slots=True)
+class Told:
+    """What a message tells: the first `MAX_ALERTS` changes of state, and how many there are."""
+
+    changes: list[AlertTransition] = field(default_factory=list)
+    total: int = 0
+
+
+def told_by(messages: Iterable[OutboxMessage]) -> Mapping[UUID, Told]:
+    """What each message tells. Alerts that fire come first, the oldest first. One statement."""
+    order = ["transition__state", "transition__at", "pk"]
+    rows = (
+        ToldAlert.across_tenants.filter(message__in=[message.pk for message in messages])
+        .annotate(
+            place=Window(RowNumber(), partition_by="message_id", order_by=order),
+            total=Window(Count("pk"), partition_by="message_id"),
+        )
+        .filter(place__lte=MAX_ALERTS)
+        .select_related("transition")
+        .order_by("message_id", "place")
+    )
+    found: defaultdict[UUID, Told] = defaultdict(Told)
+    for row in rows:
+        told = found[row.message_id]
+        told.changes.append(row.transition)
+        told.total = row.total
+    return found
+
+
+def notification_of(message: OutboxMessage, told: Told) -> Notification:
+    """What the receiver is told."""
+    alerts = tuple(notice_of(change) for change in told.changes)
     if message.reason == TEST:
         alerts = (example_for(message),)
     return Notification(
@@ -37,7 +66,7 @@ def notification_of(message: OutboxMessage) -> Notification:
         group_labels=message.group_labels,
         alerts=alerts,
         url=f"{settings.PUBLIC_URL}/admin/rules/outboxmessage/{message.pk}/change/",
-        truncated=max(0, total - len(alerts)),
+        truncated=max(0, told.total - len(alerts)),
         actions=_actions(message, alerts),
     )
 

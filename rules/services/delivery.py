@@ -5,7 +5,7 @@ not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from random import Random, SystemRandom
@@ -14,7 +14,6 @@ from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
 
 from alertsite.core.clock import Clock, to_datetime
 from alertsite.core.errors import PlatformError
@@ -23,7 +22,7 @@ from rules.models import DeliveryAttempt, OutboxMessage, Receiver
 from rules.notify.notification import DeliveryFailed, DeliveryRefused, Receipt
 from rules.notify.receivers.registry import ReceiverRegistry
 from rules.notify.retries import Retry, after_failure
-from rules.services.composing import notification_of
+from rules.services.composing import Told, notification_of, told_by
 from rules.services.receivers import receiver_registry
 
 log = structlog.get_logger(__name__)
@@ -52,6 +51,32 @@ UPDATE rules_outboxmessage message
 SET leased_until = %(until)s, fencing_token = message.fencing_token + 1
 FROM taken WHERE message.id = taken.id
 RETURNING message.id, message.receiver_id, message.fencing_token
+"""
+
+_BEGIN: Final = """
+WITH held AS (
+    UPDATE rules_outboxmessage SET leased_until = %(until)s, attempts = attempts + 1
+    WHERE id = %(id)s AND fencing_token = %(token)s AND status = 'due'
+    RETURNING id, tenant_id, attempts
+)
+INSERT INTO rules_deliveryattempt (tenant_id, message_id, number, started_at, delivered, outcome)
+SELECT tenant_id, id, attempts, %(now)s, false, '' FROM held
+RETURNING id, number
+"""
+
+_END: Final = """
+WITH ended AS (
+    UPDATE rules_deliveryattempt
+    SET finished_at = %(now)s, delivered = %(delivered)s, outcome = %(outcome)s WHERE id = %(attempt)s
+)
+UPDATE rules_outboxmessage SET
+    status = COALESCE(%(status)s, status),
+    cause = COALESCE(%(cause)s, cause),
+    receipt = COALESCE(%(receipt)s, receipt),
+    delivered_at = COALESCE(%(delivered_at)s, delivered_at),
+    next_attempt_at = COALESCE(%(next_attempt_at)s, next_attempt_at),
+    leased_until = COALESCE(%(leased_until)s, leased_until)
+WHERE id = %(message)s AND fencing_token = %(token)s
 """
 
 
@@ -110,7 +135,7 @@ def deliver(
     """Send each claimed message once and record what came of it.
 
     For each message:
-    1. Check the token, count the attempt and store it, in one transaction.
+    1. Check the token, count the attempt and store it, in one statement.
     2. Send.
     3. Record receipt, retry or dead letter. A worker lost between 2 and 3 leaves the stored attempt; the
        message is sent again after the lease, with the same idempotency key.
@@ -121,12 +146,38 @@ def deliver(
     run = _Run(clock, registry or receiver_registry(), random or SystemRandom(), summary)
     ends_ms = clock.now_ms() + QUEUE_LEASE // timedelta(milliseconds=1)
     with platform_scope():
+        rows = OutboxMessage.across_tenants.filter(pk__in=[message_id for message_id, _ in claimed])
+        messages = {row.pk: row for row in rows.select_related("receiver", "tenant")}
+        told = told_by(messages.values())
         for position, (message_id, token) in enumerate(claimed):
             if clock.now_ms() >= ends_ms:
                 summary.left = len(claimed) - position
                 break
-            run.deliver_one(message_id, token)
+            if message_id in messages:
+                run.deliver_one(messages[message_id], token, told[message_id])
     return summary
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A try that is stored and under way."""
+
+    id: int
+    number: int
+    message: OutboxMessage
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """What an attempt makes of its message; None leaves a column as it is."""
+
+    status: str | None = None
+    cause: str | None = None
+    receipt: str | None = None
+    delivered_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    leased_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,90 +187,99 @@ class _Run:
     random: Random
     summary: DeliverySummary
 
-    def deliver_one(self, message_id: UUID, token: int) -> None:
-        attempt = self._begin(message_id, token)
+    def deliver_one(self, message: OutboxMessage, token: int, told: Told) -> None:
+        attempt = self._begin(message, token)
         if attempt is None:
             return
         try:
-            receipt = self._send(attempt.message)
+            receipt = self._send(message, told)
         except DeliveryFailed as error:
-            self._after_failure(attempt, token, str(error), error.retry_after_s)
+            self._after_failure(attempt, str(error), error.retry_after_s)
         except PlatformError as error:  # refused, or a configuration that is not valid any more
-            self._dead(attempt, token, str(error))
+            self._dead(attempt, str(error))
         except Exception as error:  # the call into a receiver: recorded, counted, retried
-            log.exception("delivery.unexpected", message=str(message_id))
-            self._after_failure(attempt, token, f"{type(error).__name__}: {error}", None)
+            log.exception("delivery.unexpected", message=str(message.pk))
+            self._after_failure(attempt, f"{type(error).__name__}: {error}", None)
         else:
-            self._delivered(attempt, token, receipt)
+            self._delivered(attempt, receipt)
 
-    def _begin(self, message_id: UUID, token: int) -> DeliveryAttempt | None:
+    def _begin(self, message: OutboxMessage, token: int) -> _Attempt | None:
         now = to_datetime(self.clock.now_ms())
+        if message.receiver.max_per_minute is None:
+            return self._stored(message, token, now)
         with transaction.atomic():
-            held = OutboxMessage.across_tenants.filter(pk=message_id, fencing_token=token, status="due")
-            free_at = _room(held, now)
-            if free_at is not None:
-                self.summary.postponed += held.update(next_attempt_at=free_at, leased_until=now)
-                return None
-            if not held.update(leased_until=now + SEND_LEASE, attempts=F("attempts") + 1):
-                self.summary.lost += 1
-                return None
-            message = held.select_related("receiver", "tenant").get()
-            attempt: DeliveryAttempt = DeliveryAttempt.objects.create(
-                tenant_id=message.tenant_id, message=message, number=message.attempts, started_at=now
-            )
-            return attempt
+            free_at = _room(message.receiver_id, now)
+            if free_at is None:
+                return self._stored(message, token, now)
+            held = OutboxMessage.across_tenants.filter(pk=message.pk, fencing_token=token, status="due")
+            self.summary.postponed += held.update(next_attempt_at=free_at, leased_until=now)
+            return None
 
-    def _send(self, message: OutboxMessage) -> Receipt:
+    def _stored(self, message: OutboxMessage, token: int, now: datetime) -> _Attempt | None:
+        terms: dict[str, Any] = {"id": message.pk, "token": token, "now": now, "until": now + SEND_LEASE}
+        with connection.cursor() as cursor:
+            cursor.execute(_BEGIN, terms)
+            row = cursor.fetchone()
+        if row is None:
+            self.summary.lost += 1
+            return None
+        return _Attempt(row[0], row[1], message, token)
+
+    def _send(self, message: OutboxMessage, told: Told) -> Receipt:
         receiver = message.receiver
         if not receiver.enabled:
             raise DeliveryRefused("the receiver was disabled after the message was written")
         channel = self.registry.open(receiver.kind, receiver.config, receiver.secrets)
-        return channel.send(notification_of(message))
+        return channel.send(notification_of(message, told))
 
-    def _after_failure(
-        self, attempt: DeliveryAttempt, token: int, reason: str, retry_after_s: float | None
-    ) -> None:
+    def _after_failure(self, attempt: _Attempt, reason: str, retry_after_s: float | None) -> None:
         verdict = after_failure(
             reason, attempts=attempt.number, retry_after_s=retry_after_s, random=self.random
         )
         if isinstance(verdict, Retry):
-            self._retry(attempt, token, reason, verdict.delay_s)
+            self._retry(attempt, reason, verdict.delay_s)
         else:
-            self._dead(attempt, token, verdict.cause)
+            self._dead(attempt, verdict.cause)
 
-    def _delivered(self, attempt: DeliveryAttempt, token: int, receipt: Receipt) -> None:
-        now = self._record(attempt, receipt.text, delivered=True)
-        self._held(attempt, token).update(
-            status=OutboxMessage.Status.DELIVERED, delivered_at=now, receipt=receipt.text[:500]
-        )
+    def _delivered(self, attempt: _Attempt, receipt: Receipt) -> None:
+        now = to_datetime(self.clock.now_ms())
+        text = receipt.text[:500]
+        ending = _Ending(OutboxMessage.Status.DELIVERED, receipt=text, delivered_at=now)
+        _end(attempt, ending, text, now=now, delivered=True)
         self.summary.delivered += 1
 
-    def _dead(self, attempt: DeliveryAttempt, token: int, cause: str) -> None:
-        self._record(attempt, cause, delivered=False)
-        self._held(attempt, token).update(status=OutboxMessage.Status.DEAD, cause=cause[:300])
+    def _dead(self, attempt: _Attempt, cause: str) -> None:
+        ending = _Ending(OutboxMessage.Status.DEAD, cause=cause[:300])
+        _end(attempt, ending, cause, now=to_datetime(self.clock.now_ms()))
         self.summary.dead += 1
 
-    def _retry(self, attempt: DeliveryAttempt, token: int, reason: str, delay_s: float) -> None:
-        now = self._record(attempt, reason, delivered=False)
-        self._held(attempt, token).update(next_attempt_at=now + timedelta(seconds=delay_s), leased_until=now)
+    def _retry(self, attempt: _Attempt, reason: str, delay_s: float) -> None:
+        now = to_datetime(self.clock.now_ms())
+        ending = _Ending(next_attempt_at=now + timedelta(seconds=delay_s), leased_until=now)
+        _end(attempt, ending, reason, now=now)
         self.summary.retried += 1
 
-    def _record(self, attempt: DeliveryAttempt, outcome: str, *, delivered: bool) -> datetime:
-        now = to_datetime(self.clock.now_ms())
-        attempt.finished_at, attempt.delivered, attempt.outcome = now, delivered, outcome[:500]
-        attempt.save(update_fields=["finished_at", "delivered", "outcome"])
-        return now
 
-    def _held(self, attempt: DeliveryAttempt, token: int) -> QuerySet[OutboxMessage]:
-        return OutboxMessage.across_tenants.filter(pk=attempt.message_id, fencing_token=token)
+def _end(attempt: _Attempt, ending: _Ending, outcome: str, *, now: datetime, delivered: bool = False) -> None:
+    """Record what came of an attempt, and of its message if nobody else has claimed it meanwhile."""
+    terms: dict[str, Any] = asdict(ending) | {
+        "attempt": attempt.id,
+        "message": attempt.message.pk,
+        "token": attempt.token,
+        "now": now,
+        "delivered": delivered,
+        "outcome": outcome[:500],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_END, terms)
 
 
-def _room(held: QuerySet[OutboxMessage], now: datetime) -> datetime | None:
-    """When the message's receiver may be sent more, if it has had its messages of this minute.
+def _room(receiver_id: UUID, now: datetime) -> datetime | None:
+    """When a receiver may be sent more, if it has had its messages of this minute.
 
     Its row is held until the attempt is stored, so that two workers cannot both take the last place.
     """
-    limited = Receiver.across_tenants.filter(messages__in=held, max_per_minute__isnull=False)
+    limited = Receiver.across_tenants.filter(pk=receiver_id, max_per_minute__isnull=False)
     receiver = limited.select_for_update().first()
     if receiver is None:
         return None

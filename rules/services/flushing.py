@@ -19,7 +19,7 @@ from django.db import OperationalError, connection, transaction
 
 from alertsite.core.clock import Clock, from_datetime, to_datetime
 from alertsite.core.errors import PlatformError
-from alertsite.tenancy.bulk import insert_rows
+from alertsite.tenancy.bulk import insert_rows, update_rows
 from alertsite.tenancy.scope import platform_scope, tenant_scope
 from rules.alerts.flushing import (
     FlushDecision,
@@ -338,14 +338,11 @@ class _Flush:
         insert_rows(self.messages)
         insert_rows(self.told)
         insert_rows(self.suppressions)
-        members = GroupedAlert.objects.for_tenant(self.tenant_id)
-        members.bulk_update(self.changed, ["sent", "verdict", "detail"], batch_size=2000)
+        update_rows(self.changed, ["sent", "verdict", "detail"])
         if self.forgotten:
-            members.filter(pk__in=self.forgotten).delete()
-        AggregationGroup.objects.for_tenant(self.tenant_id).bulk_update(
-            self.groups,
-            ["anchor_at", "next_flush_at", "last_notified_at", "generation", "last_reason", "leased_until"],
-        )
+            GroupedAlert.objects.for_tenant(self.tenant_id).filter(pk__in=self.forgotten).delete()
+        timers = ["anchor_at", "next_flush_at", "last_notified_at", "leased_until"]
+        update_rows(self.groups, [*timers, "generation", "last_reason"])
         escalating.tell_ends(self.tenant_id, self.ended, now=self.now)
         escalating.settle(self.tenant_id, [group.pk for group in self.groups], now=self.now)
         escalating.begin(self.tenant_id, self.beginnings, now=self.now)

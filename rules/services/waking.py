@@ -8,11 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from celery import current_app
 from django.db import connection, transaction
+from redis import RedisError
 
 from alertsite.tenancy.scope import platform_scope
 from rules.models import Wake
+from rules.services.stores import redis_client
+
+log = structlog.get_logger(__name__)
 
 LEASE: Final = timedelta(seconds=25)
 """How long a claimed shard is left alone. Longer than a task may run, so that a living worker keeps its
@@ -27,6 +32,9 @@ GROUPS: Final = "groups"
 WAKE_GROUPS: Final = "rules.tasks.notifying.wake_groups"
 WAKE_DELIVERIES: Final = "rules.tasks.delivering.wake_deliveries"
 """Task that flushes what is due, known here by name: services do not import tasks."""
+NUDGE_WAITS_MS: Final = 1_000
+"""After so long a nudge that has not begun counts as lost. Beat wakes every second anyway."""
+_WAITING: Final = "alertsite:waking:{}"
 RULES_PER_BATCH: Final = 5_000
 SHARDS_PER_BATCH: Final = 50
 
@@ -91,7 +99,12 @@ def claim_tenant(tenant_id: UUID, *, now: datetime) -> list[Claim]:
 
 def note_wake(kind: str, *, now: datetime) -> None:
     """Record that somebody woke, so that no worker needs to take over."""
-    Wake.objects.update_or_create(kind=kind, defaults={"last_at": now})
+    Wake.objects.bulk_create(
+        [Wake(kind=kind, last_at=now)],
+        update_conflicts=True,
+        unique_fields=["kind"],
+        update_fields=["last_at"],
+    )
 
 
 def nudge_after_commit() -> None:
@@ -108,11 +121,25 @@ def nudge_deliveries_after_commit() -> None:
 
 
 def _nudge() -> None:
-    current_app.send_task(WAKE_GROUPS, queue="notify", expires=10, retry=False)
+    _send_unless_waiting(WAKE_GROUPS)
 
 
 def _nudge_deliveries() -> None:
-    current_app.send_task(WAKE_DELIVERIES, queue="notify", expires=10, retry=False)
+    _send_unless_waiting(WAKE_DELIVERIES)
+
+
+def _send_unless_waiting(task: str) -> None:
+    """Send a waking task, unless one is on its way that has not begun: it will find this work as well."""
+    if redis_client().set(_WAITING.format(task), b"1", nx=True, px=NUDGE_WAITS_MS):
+        current_app.send_task(task, queue="notify", expires=10, retry=False)
+
+
+def begin_waking(task: str) -> None:
+    """Called by a waking task before it looks for work: what is stored from now on needs another."""
+    try:
+        redis_client().delete(_WAITING.format(task))
+    except RedisError:
+        log.warning("waking.redis_lost", task=task)  # the mark ends by itself
 
 
 def batches(claims: Iterable[Claim]) -> Iterator[list[Claim]]:

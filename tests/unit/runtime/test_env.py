@@ -135,20 +135,14 @@ def test_unusable_file_is_refused(tmp_path, contents, message):
     ],
 )
 def test_database_url(url, expected):
-    described = postgres_from_url(url, pool_size=0)
+    described = postgres_from_url(url)
     assert described["NAME"] == "site"
     assert {name: described[name] for name in expected} == expected
 
 
-def test_pool_takes_the_place_of_lasting_connections():
-    pooled = postgres_from_url("postgresql://me@/site", pool_size=4)
-    assert pooled["OPTIONS"]["pool"]["max_size"] == 4
-    assert pooled["CONN_MAX_AGE"] == 0
-
-
 def test_database_url_without_a_name_is_refused():
     with pytest.raises(InvalidSetting, match="without a database name"):
-        postgres_from_url("postgresql://me@host", pool_size=0)
+        postgres_from_url("postgresql://me@host")
 
 
 @pytest.mark.parametrize(
