@@ -17,14 +17,19 @@ class ModelGroupSerializer(serializers.ModelSerializer[ModelGroup]):
     warm_up = DurationField(source="warm_up_s", required=False)
     step = DurationField(source="step_s", required=False)
     retrain_interval = DurationField(source="retrain_interval_s", required=False)
+    horizons = serializers.ListField(child=DurationField(), source="horizons_s", required=False)
 
     class Meta:
         model = ModelGroup
         fields = [
             "id",
             "name",
+            "kind",
             "selector",
             "detector",
+            "horizons",
+            "threshold",
+            "service_label",
             "sensitivity",
             "direction",
             "min_deviation",

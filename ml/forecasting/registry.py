@@ -6,12 +6,14 @@ Those that need torch are imported when they are asked for, and are absent where
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
 
 from alertsite.core.errors import InvalidParameter
+from alertsite.core.samples import Floats
 from ml.detectors.artefacts import CorruptArtefact, pack, unpack
 from ml.forecasting.boosted import Boosted
 from ml.forecasting.combination import Combination
@@ -31,6 +33,8 @@ LIGHT: Final[Mapping[str, Forecaster]] = {
         SeasonalNaive(),
     )
 }
+MODEL_PREFIX: Final = "model."
+HALF: Final = "half"
 DEEP: Final = ("lstm",) if find_spec("torch") else ()
 
 
@@ -73,12 +77,21 @@ def forecaster(name: str) -> Forecaster:
         raise InvalidParameter("forecaster", name, f"one of {', '.join(FORECASTERS)}") from None
 
 
-def save_forecast_model(model: ForecastModel) -> bytes:
-    """A model as an artefact, without pickle."""
-    return pack(model.forecaster, model.to_arrays())
+@dataclass(frozen=True, slots=True)
+class CalibratedModel:
+    """A model with half of the widths of its intervals, shape (n_levels, n_series, horizon)."""
+
+    model: ForecastModel
+    half: Floats
 
 
-def load_forecast_model(data: bytes) -> ForecastModel:
+def save_forecast_model(model: ForecastModel, half: Floats) -> bytes:
+    """A model and its intervals as an artefact, without pickle."""
+    arrays = {MODEL_PREFIX + name: array for name, array in model.to_arrays().items()}
+    return pack(model.forecaster, {HALF: half} | arrays)
+
+
+def load_forecast_model(data: bytes) -> CalibratedModel:
     """The model in an artefact.
 
     Raises
@@ -87,7 +100,12 @@ def load_forecast_model(data: bytes) -> ForecastModel:
         If the bytes are no artefact, or of a forecaster that is unknown here.
     """
     artefact = unpack(data)
+    own = {
+        name.removeprefix(MODEL_PREFIX): array
+        for name, array in artefact.arrays.items()
+        if name.startswith(MODEL_PREFIX)
+    }
     try:
-        return FORECASTERS[artefact.detector].restore(artefact.arrays)
+        return CalibratedModel(FORECASTERS[artefact.detector].restore(own), artefact.arrays[HALF])
     except (TypeError, KeyError, ValueError, IndexError, RuntimeError) as error:
         raise CorruptArtefact(f"artefact does not hold a {artefact.detector} model: {error}") from None
