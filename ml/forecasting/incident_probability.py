@@ -31,6 +31,8 @@ PRIOR_PENALTY: Final = 30.0
 """Of a coefficient that many series teach."""
 OWN_PENALTY: Final[Mapping[int, float]] = {24: 8.0, 168: 4.0}
 """Of moving a coefficient from the prior for one series; by horizon, in hours."""
+USUAL_SHARE: Final[Mapping[int, float]] = {24: 0.25, 168: 0.7}
+"""Of moments that an incident follows, where nothing is known; by horizon, in hours."""
 ROUNDS: Final = 30
 FARTHEST: Final = 30.0
 NAMES: Final = (
@@ -132,16 +134,16 @@ def outcomes(starts_ms: Ints, at_ms: Ints, horizon_h: int) -> Floats:
 
 
 def base_rate(incidents: Incidents, horizon_h: int) -> float:
-    """The share of known moments that an incident followed within the horizon, shrunk to a half.
-
-    Where the span is shorter than the horizon, what a steady rate would give.
+    """The share of known moments that an incident followed within the horizon, shrunk to `USUAL_SHARE` as if
+    one more horizon had passed.
     """
     moments = hours_of(incidents.began_ms, incidents.known_until_ms - horizon_h * HOUR_MS)
+    usual = USUAL_SHARE[horizon_h]
     if not len(moments):
-        return float(-np.expm1(-incidents.hourly_rate * horizon_h))
+        return usual
     share = float(outcomes(incidents.starts_ms, moments, horizon_h).mean())
     spans = max(incidents.hours / horizon_h, 1.0)
-    return (share * spans + 0.25) / (spans + 0.5)
+    return (share * spans + usual) / (spans + 1.0)
 
 
 def features(incidents: Incidents, at_ms: Ints, rate: float) -> Floats:

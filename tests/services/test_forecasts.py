@@ -219,5 +219,5 @@ def test_what_cannot_be_told_is_refused_at_its_field(tenant, clock, values, fiel
 
 
 def test_forecasts_have_no_scores_to_explain(tenant, clock):
-    with pytest.raises(InvalidParameter, match="kind is .forecast"):
+    with pytest.raises(InvalidParameter, match="group of the kind anomaly"):
         explain(make(tenant, clock, **FORECASTS), clock.now_ms(), now_ms=clock.now_ms())

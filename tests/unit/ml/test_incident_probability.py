@@ -77,7 +77,8 @@ def test_outcomes_are_starts_after_a_moment(at_h, expected):
 def test_the_base_rate_is_the_share_of_moments_that_an_incident_followed():
     assert base_rate(known(weekly()), 24) == pytest.approx(1 / 7, abs=0.02)
     assert base_rate(known(weekly()), 168) > 0.95
-    assert base_rate(known([], days=0), 24) < 0.1
+    assert base_rate(known([], days=0), 24) == 0.25
+    assert base_rate(known([]), 24) < 0.01
 
 
 def test_a_weekly_incident_is_seen_coming():
