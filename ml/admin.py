@@ -26,7 +26,7 @@ def _author(request: HttpRequest) -> Author:
 class ModelGroupForm(forms.ModelForm):  # type: ignore[type-arg]
     """Refuses, at its field, what could not be scored."""
 
-    detector = forms.ChoiceField(choices=lambda: [(name, name) for name in groups.detectors_offered()])
+    detector = forms.ChoiceField(choices=lambda: [(name, name) for name in groups.every_offered()])
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
@@ -42,8 +42,8 @@ class ModelGroupForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(ModelGroup)
 class ModelGroupAdmin(ModelAdmin):  # type: ignore[misc]
     form = ModelGroupForm
-    list_display = ["name", "tenant", "selector", "detector", "state", "state_reason", "enabled"]
-    list_filter = ["tenant", "state", "enabled"]
+    list_display = ["name", "tenant", "kind", "selector", "detector", "state", "state_reason", "enabled"]
+    list_filter = ["tenant", "kind", "state", "enabled"]
     search_fields = ["name", "selector"]
     readonly_fields = ["state", "state_reason", "training_error", "next_due_at", "next_train_at"]
     actions = ["train"]

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from ml.models import ModelGroup, ModelVersion
+from ml.services.likelihood import MAX_VALUES
 from rules.api.serializers import DurationField
 
 
@@ -17,14 +18,19 @@ class ModelGroupSerializer(serializers.ModelSerializer[ModelGroup]):
     warm_up = DurationField(source="warm_up_s", required=False)
     step = DurationField(source="step_s", required=False)
     retrain_interval = DurationField(source="retrain_interval_s", required=False)
+    horizons = serializers.ListField(child=DurationField(), source="horizons_s", required=False)
 
     class Meta:
         model = ModelGroup
         fields = [
             "id",
             "name",
+            "kind",
             "selector",
             "detector",
+            "horizons",
+            "threshold",
+            "service_label",
             "sensitivity",
             "direction",
             "min_deviation",
@@ -80,6 +86,24 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
     def get_series_count(self, version: ModelVersion) -> int:
         """How many series it knows."""
         return len(version.series)
+
+
+class MetricsField(serializers.DictField):
+    """Numbers, or lists of numbers an hour apart, by name of metric."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """The same with floats."""
+        values = super().to_internal_value(data)
+        told = {name: [value] if isinstance(value, int | float) else value for name, value in values.items()}
+        numbers = serializers.ListField(child=serializers.FloatField(), min_length=1, max_length=MAX_VALUES)
+        return {name: numbers.run_validation(value) for name, value in told.items()}
+
+
+class PredictionSerializer(serializers.Serializer[Any]):
+    """What is known of metrics now, and how far to look."""
+
+    metrics = MetricsField(required=False, default=dict)
+    horizon = DurationField(required=False, default=86_400)
 
 
 class AtSerializer(serializers.Serializer[Any]):

@@ -13,5 +13,6 @@ router.register("model-versions", views.ModelVersionViewSet, basename="model-ver
 
 urlpatterns = [
     path("model-groups/preview/", views.PreviewView.as_view()),
+    path("predictions/", views.PredictionView.as_view()),
     *router.urls,
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alertsite.core.clock import from_datetime, to_datetime
+from alertsite.core.clock import SystemClock, from_datetime, to_datetime
 from alertsite.web.credentials import READ
 from alertsite.web.pagination import CursorPages
 from alertsite.web.views import TenantView
@@ -23,10 +24,12 @@ from ml.api.serializers import (
     ModelGroupSerializer,
     ModelPreviewSerializer,
     ModelVersionSerializer,
+    PredictionSerializer,
 )
 from ml.models import ModelGroup, ModelVersion
 from ml.services import groups
 from ml.services.explaining import Explanation, explain
+from ml.services.likelihood import predict_alert_likelihood
 from ml.services.previewing import Event, Preview, preview
 from rules.api.views import ByName, EditableViewSet, TenantViewSet
 from rules.evaluation.plots import draw
@@ -91,6 +94,23 @@ class PreviewView(TenantView):
         start_ms, end_ms = from_datetime(values.pop("start")), from_datetime(values.pop("end"))
         group = groups.draft_group(self.grant.tenant_id, values, Author(self.actor, self.now))
         return Response(_previewed(preview(group, start_ms, end_ms, now_ms=from_datetime(self.now))))
+
+
+class PredictionView(TenantView):
+    """How likely alerts are. Changes nothing, so reading is enough."""
+
+    write_scope: ClassVar[str] = READ
+
+    @extend_schema(request=PredictionSerializer, responses=OpenApiTypes.OBJECT)
+    def post(self, request: Request) -> Response:
+        """The probability of an alert, the alerts foretold, what drives them, and how far to trust it."""
+        asked = PredictionSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        values = asked.validated_data
+        found = predict_alert_likelihood(
+            self.grant.tenant_id, values["metrics"], horizon_s=values["horizon"], clock=SystemClock()
+        )
+        return Response(asdict(found))
 
 
 class ModelVersionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):

@@ -1,11 +1,12 @@
-"""Gradient boosting on lags: one model for all series and all horizons.
+"""Gradient boosting on lags: one model for all series and all points ahead.
 
-In: histories of at least three weeks. Out: their continuation. Refused: nothing; where the history is too
-short it gives what a seasonal blend gives.
+In: histories. Out: a model of trees, and their continuation. Refused: nothing; where a history is shorter
+than `FIRST_DAYS` the model gives what a seasonal blend gives.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -13,78 +14,119 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from alertsite.core.samples import Floats, Ints
+from ml.detectors.protocol import Arrays
+from ml.detectors.trees import Trees, pack_trees
+from ml.forecasting.lags import FIRST_DAYS, Lags
 from ml.forecasting.protocol import History, checked_horizon
 from ml.forecasting.seasonal import SeasonalBlend
 
-MAX_ROWS: Final = 40_000
-SCALE_FLOOR: Final = 1e-9
+MAX_ROWS: Final = 160_000
+ROWS_A_SERIES: Final = 16_000
+FARTHEST: Final = 8.0
+"""Targets end at so many scales, so that a spike does not make the trees."""
 
 
-def lag_features(values: Floats, origins: Ints, ahead: Ints, day: int) -> tuple[Floats, Floats, Floats]:
-    """Features of (series, origin, step ahead) rows, and the level and scale that they are relative to.
+@dataclass(frozen=True)
+class BoostedModel:
+    """Trees, or none where the histories were too short."""
 
-    `values` is one series; `origins` and `ahead` have the shape (n_rows,); an origin needs three weeks
-    before it.
-    """
-    week = 7 * day
-    windows = np.lib.stride_tricks.sliding_window_view(values, week)
-    before = windows[origins - week]
-    level = before.mean(axis=1)
-    scale = np.maximum(before.std(axis=1), SCALE_FLOOR + 1e-3 * np.abs(level))
-    target = origins + ahead
-    # The last whole season before the origin that has the target's time of day, or of week.
-    daily = [target - day * (ahead // day + back) for back in (1, 2, 3)]
-    weekly = [target - week * (ahead // week + back) for back in (1, 2)]
-    lags = np.stack([values[places] for places in (*daily, *weekly, origins - 1, origins - 2)], axis=1)
-    recent = np.stack([before[:, -width:].mean(axis=1) for width in (6, day)], axis=1)
-    shape = (np.concatenate([lags, recent], axis=1) - level[:, None]) / scale[:, None]
-    at_origin = (values[origins - 1] - values[origins - 1 - day]) / scale
-    return np.column_stack([shape, at_origin, ahead, target % day, target // day % 7]), level, scale
+    trees: Trees | None
+    forecaster: ClassVar[str] = "boosted"
+
+    def predict(self, history: History, horizon: int) -> Floats:
+        """The continuation of each series."""
+        checked_horizon(horizon)
+        if self.trees is None or history.points < FIRST_DAYS * history.day:
+            return SeasonalBlend().predict(history, horizon)
+        window = min(history.points, (FIRST_DAYS + 20) * history.day)
+        start = history.points - window
+        # A week is the farthest that the features reach: beyond it the last week is told again.
+        reach = min(horizon, history.week)
+        ahead, origins = np.arange(reach), np.full(reach, window)
+        expected = np.empty((len(history.values), reach))
+        for index, series in enumerate(history.filled()):
+            found = Lags(series[start:], history.day, history.first + start, reach).rows(origins, ahead)
+            margins = self.trees.margins(np.ascontiguousarray(found.features, np.float32))
+            expected[index] = found.level + found.scale * margins
+        return expected[:, np.arange(horizon) % reach]
+
+    def to_arrays(self) -> Arrays:
+        """The nodes."""
+        return {} if self.trees is None else self.trees.to_arrays()
 
 
 @dataclass(frozen=True)
 class Boosted:
-    """Fits at each call, on what the histories showed; the seed fixes which rows are drawn.
+    """Fits one set of trees to rows drawn from all series, each relative to its own last week.
 
-    References ---------- J. H. Friedman (2001), Greedy function approximation: a gradient boosting
-    machine, Annals of Statistics 29(5).
+    References
+    ----------
+    J. H. Friedman (2001), Greedy function approximation: a gradient boosting machine, Annals of
+    Statistics 29(5).
     """
 
-    seed: int = 0
-    rounds: int = 60
+    rounds: int = 200
+    leaves: int = 31
 
     name: ClassVar[str] = "boosted"
 
-    def predict(self, history: History, horizon: int) -> Floats:
-        """The continuation of each series."""
-        values, points = history.filled(), history.values.shape[1]
-        first = 3 * history.week
-        if points < first + checked_horizon(horizon) + history.day:
-            return SeasonalBlend().predict(history, horizon)
-        model = self._fit(values, history.day, horizon)
-        expected = np.zeros((len(values), horizon))
-        origins, ahead = np.full(horizon, points), np.arange(horizon)
-        for index, series in enumerate(values):
-            padded = np.concatenate([series, np.full(horizon, np.nan)])
-            rows, level, scale = lag_features(padded, origins, ahead, history.day)
-            expected[index] = level + scale * model.predict(rows)
-        return expected
-
-    def _fit(self, values: Floats, day: int, horizon: int) -> HistGradientBoostingRegressor:
-        random = np.random.default_rng(self.seed)
-        each = max(200, MAX_ROWS // max(len(values), 1))
+    def learn(self, histories: Sequence[History], horizon: int, *, seed: int) -> BoostedModel:
+        """Fit to every history that is long enough."""
+        random = np.random.default_rng(seed)
+        reach = checked_horizon(horizon)
+        usable = [each for each in histories if each.points >= (FIRST_DAYS + 1) * each.day + reach]
+        count = sum(len(each.values) for each in usable)
+        if not count:
+            return BoostedModel(None)
+        drawn = min(ROWS_A_SERIES, max(MAX_ROWS // count, 200))
         rows, targets = [], []
-        for series in values:
-            origins = random.integers(21 * day, len(series) - horizon + 1, each)
-            ahead = random.integers(0, horizon, each)
-            features, level, scale = lag_features(series, origins, ahead, day)
+        for features, target in _lessons(usable, reach, drawn, random):
             rows.append(features)
-            targets.append(np.clip((series[origins + ahead] - level) / scale, -5.0, 5.0))
+            targets.append(target)
         model = HistGradientBoostingRegressor(
             loss="absolute_error",
             max_iter=self.rounds,
-            max_leaf_nodes=15,
-            learning_rate=0.08,
-            random_state=self.seed,
+            max_leaf_nodes=self.leaves,
+            learning_rate=0.07,
+            min_samples_leaf=40,
+            max_features=0.5,
+            early_stopping=False,
+            random_state=seed,
         )
-        return model.fit(np.concatenate(rows), np.concatenate(targets))
+        model.fit(np.concatenate(rows), np.concatenate(targets))
+        return BoostedModel(pack_trees(list(_nodes(model)), float(model._baseline_prediction.item())))
+
+    def restore(self, arrays: Arrays, /) -> BoostedModel:
+        """The model again."""
+        return BoostedModel(Trees.from_arrays(arrays) if arrays else None)
+
+
+def _lessons(
+    histories: Sequence[History], horizon: int, drawn: int, random: np.random.Generator
+) -> Iterator[tuple[Floats, Floats]]:
+    """Rows and targets of each series, the series in an order of their own: what is drawn depends on it."""
+    for history in histories:
+        reach = min(horizon, history.week)
+        filled = history.filled()
+        for index in sorted(range(len(filled)), key=lambda number: filled[number].tobytes()):
+            series = filled[index]
+            lags = Lags(series, history.day, history.first, reach)
+            last = len(series) - reach + 1
+            origins: Ints = random.integers(FIRST_DAYS * history.day, last, drawn)
+            ahead: Ints = random.integers(0, reach, drawn)
+            found = lags.rows(origins, ahead)
+            target = (series[origins + ahead] - found.level) / found.scale
+            yield found.features.astype(np.float32), np.clip(target, -FARTHEST, FARTHEST)
+
+
+def _nodes(model: HistGradientBoostingRegressor) -> Iterator[Arrays]:
+    """The nodes of each tree, which scikit-learn keeps in private."""
+    for (predictor,) in model._predictors:
+        nodes = predictor.nodes
+        leaf = nodes["is_leaf"].astype(bool)
+        yield {
+            "feature": np.where(leaf, -1, nodes["feature_idx"]),
+            "bound": np.where(leaf, nodes["value"], nodes["num_threshold"]),
+            "left": nodes["left"],
+            "right": nodes["right"],
+        }

@@ -13,10 +13,12 @@ import numba as nb
 import numpy as np
 
 from alertsite.core.samples import Floats
-from ml.forecasting.protocol import History, checked_horizon
+from ml.forecasting.protocol import History, Unlearned, checked_horizon
 
 TREND_GAIN: Final = 0.01
 DAMPING: Final = 0.9
+DAYS_FOLLOWED: Final = 56
+"""What is older has faded; following it would only cost time."""
 
 
 @nb.njit(cache=True)
@@ -43,11 +45,13 @@ def smooth(values: Floats, season: Floats, gains: Floats, ahead: Floats) -> floa
 
 
 @dataclass(frozen=True)
-class HoltWinters:
+class HoltWinters(Unlearned):
     """Additive smoothing with the gains, of a small grid, that would have served the series best.
 
-    References ---------- P. R. Winters (1960), Forecasting sales by exponentially weighted moving
-    averages, Management Science 6(3).
+    References
+    ----------
+    P. R. Winters (1960), Forecasting sales by exponentially weighted moving averages, Management
+    Science 6(3).
     """
 
     level_gains: tuple[float, ...] = (0.05, 0.2, 0.5)
@@ -57,7 +61,7 @@ class HoltWinters:
 
     def predict(self, history: History, horizon: int) -> Floats:
         """The continuation of each series."""
-        values = history.filled()
+        values = history.filled()[:, -DAYS_FOLLOWED * history.day :]
         ahead = np.zeros((len(values), checked_horizon(horizon)))
         for index, series in enumerate(values):
             ahead[index] = self._one(np.ascontiguousarray(series), history.day, horizon)

@@ -1,4 +1,4 @@
-"""Model groups: series of one selector that one detector watches."""
+"""Model groups: series of one selector that one detector watches, or one forecaster continues."""
 
 from __future__ import annotations
 
@@ -12,10 +12,23 @@ from alertsite.tenancy.managers import TenantModel
 
 MAX_STEP_S = 300
 """A score must not be older than a rule looks back."""
+HOUR_S = 3600
+
+
+def default_horizons() -> list[int]:
+    """An hour and a day."""
+    return [HOUR_S, 24 * HOUR_S]
 
 
 class ModelGroup(TenantModel):
-    """What is scored, by which detector and on which terms. Claimed when its tick is due, like shards."""
+    """What is scored or foretold, how and on which terms. Claimed when its tick is due, like shards."""
+
+    class Kind(models.TextChoices):
+        """What is written: `anomaly_score`, `forecast` or `incident_probability`, with what belongs to it."""
+
+        ANOMALY = "anomaly"
+        FORECAST = "forecast"
+        INCIDENT = "incident"
 
     class Direction(models.TextChoices):
         """On which side of what was expected a value may be anomalous."""
@@ -38,8 +51,28 @@ class ModelGroup(TenantModel):
         validators=[RegexValidator(r"\A[a-zA-Z0-9_.:-]+\Z")],
         help_text="The label model_group of its scores.",
     )
-    selector = models.CharField(max_length=2000, help_text="Which series, such as node_load1{job='node'}.")
-    detector = models.CharField(max_length=40, default="auto")
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.ANOMALY)
+    selector = models.CharField(
+        max_length=2000,
+        blank=True,
+        help_text="Which series, such as node_load1{job='node'}. Incidents have none: they are the alerts.",
+    )
+    detector = models.CharField(
+        max_length=40, default="auto", help_text="The detector, or the forecaster of forecasts."
+    )
+    horizons_s = models.JSONField(
+        default=default_horizons,
+        blank=True,
+        help_text="How far ahead forecasts reach: seconds, whole hours.",
+    )
+    threshold = models.FloatField(
+        null=True, blank=True, help_text="Of forecasts: time_to_threshold_seconds says when it will be met."
+    )
+    service_label = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="Of incidents: the label of alerts that names the service. Empty: the tenant as a whole.",
+    )
     sensitivity = models.FloatField(
         default=1.0,
         validators=[MinValueValidator(0.1), MaxValueValidator(10)],
@@ -81,6 +114,9 @@ class ModelGroup(TenantModel):
         ordering = ["name"]
         constraints = [
             models.UniqueConstraint(fields=["tenant", "name"], name="model_group_name_once"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["anomaly", "forecast", "incident"]), name="model_group_kind_known"
+            ),
             models.CheckConstraint(
                 condition=Q(direction__in=["up", "down", "both"]), name="model_group_direction_known"
             ),

@@ -50,6 +50,17 @@ def champion_of(group: ModelGroup, *, now: datetime) -> Champion:
     CorruptArtefact
         If its artefact is not what was saved.
     """
+    return loaded(trusted_version(group, now=now))
+
+
+def trusted_version(group: ModelGroup, *, now: datetime) -> ModelVersion:
+    """The version that is champion, without its artefact.
+
+    Raises
+    ------
+    NoChampion
+        If there is none, or it is stale or of another selector or step.
+    """
     versions = ModelVersion.objects.for_tenant(group.tenant_id).filter(group=group).defer("artefact")
     version: ModelVersion | None = versions.filter(status=ModelVersion.Status.CHAMPION).first()
     if version is None:
@@ -59,7 +70,7 @@ def champion_of(group: ModelGroup, *, now: datetime) -> Champion:
     age = now - version.trained_until
     if age > timedelta(seconds=STALE_INTERVALS * group.retrain_interval_s):
         raise NoChampion(f"version {version.number} is stale: it was learned {age.total_seconds():.0f} s ago")
-    return loaded(version)
+    return version
 
 
 def loaded(version: ModelVersion) -> Champion:
@@ -70,15 +81,31 @@ def loaded(version: ModelVersion) -> Champion:
     CorruptArtefact
     """
     model = _model(version.tenant_id, version.pk, version.checksum)
-    return Champion(version, model, [tuple((name, value) for name, value in one) for one in version.series])
+    return Champion(version, model, series_of(version))
+
+
+def series_of(version: ModelVersion) -> list[LabelSet]:
+    """The series that a version knows, in the order of its artefact."""
+    return [tuple((name, value) for name, value in one) for one in version.series]
 
 
 @lru_cache(maxsize=MODELS_KEPT)
 def _model(tenant_id: UUID, version_id: UUID, checksum: str) -> Model:
     """An artefact never changes, so it is read once a process."""
+    return load_model(artefact_of(tenant_id, version_id, checksum), DETECTORS)
+
+
+def artefact_of(tenant_id: UUID, version_id: UUID, checksum: str) -> bytes:
+    """The artefact of a version.
+
+    Raises
+    ------
+    CorruptArtefact
+        If it is not what was saved.
+    """
     row = ModelVersion.objects.for_tenant(tenant_id).only("artefact").get(pk=version_id)
     data = bytes(row.artefact)
     found = sha256(data).hexdigest()
     if found != checksum:
         raise CorruptArtefact(f"artefact has the checksum {found}, the registry says {checksum}")
-    return load_model(data, DETECTORS)
+    return data

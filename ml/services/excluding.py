@@ -16,8 +16,8 @@ from alertsite.core.clock import from_datetime, to_datetime
 from alertsite.core.labels import METRIC_NAME, LabelSet, without_name
 from alertsite.core.samples import Bools
 from ml.models import ModelGroup
+from ml.services.outputs import GROUP_LABEL, METRIC_LABEL
 from ml.services.reading import Grid, read_grid
-from ml.services.scoring import GROUP_LABEL, METRIC_LABEL
 from rules.models import Feedback
 
 MAX_EXCLUDED: Final = 0.5

@@ -15,7 +15,7 @@ from alertsite.core.labels import LabelSet
 from ml.detectors.protocol import Reason
 from ml.models import ModelGroup, ModelVersion
 from ml.services.champions import champion_of
-from ml.services.judging import cut_to_ticks, followed_from
+from ml.services.judging import cut_to_ticks, followed_from, only_anomalies
 from ml.services.reading import read_grid
 
 MAX_EXPLAINED = 50
@@ -37,8 +37,9 @@ def explain(group: ModelGroup, at_ms: int, *, now_ms: int) -> tuple[ModelVersion
 
     Raises
     ------
-    NoChampion, CorruptArtefact
+    NoChampion, CorruptArtefact, InvalidParameter
     """
+    only_anomalies(group)
     champion = champion_of(group, now=to_datetime(now_ms))
     step_ms = group.step_s * 1000
     tick = range(at_ms // step_ms * step_ms, at_ms // step_ms * step_ms + 1, step_ms)

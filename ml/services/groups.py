@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
@@ -12,7 +13,9 @@ from alertsite.audit.services import Deed, record
 from alertsite.core.clock import from_datetime, to_datetime
 from alertsite.core.errors import Conflict, PlatformError
 from ml.detectors.registry import DEEP, DETECTORS
+from ml.forecasting.registry import FORECASTERS
 from ml.models import ModelGroup, ModelVersion
+from ml.models.group import HOUR_S
 from ml.services.judging import MAX_HISTORY_ROWS
 from ml.services.training import AUTO
 from rules.language.parser import parse
@@ -21,6 +24,9 @@ from rules.services.authoring import Author
 
 MAX_ROWS_BETWEEN_TRAININGS: Final = 3_000
 """A stream is followed from where learning ended, and a query has a bound."""
+MAX_HORIZONS: Final = 10
+MAX_HORIZON_S: Final = 7 * 86_400
+LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _KEPT: Final = ("state", "state_reason", "training_error", "next_due_at", "leased_until", "fencing_token")
 
 
@@ -37,6 +43,18 @@ class InvalidModelGroup(PlatformError):
 def detectors_offered() -> list[str]:
     """Names of the detectors that take single metrics."""
     return [name for name in DETECTORS if name in {AUTO, *DEEP} or not DETECTORS[name].joint]
+
+
+def offered_for(kind: str) -> list[str]:
+    """Names that a group of a kind may have as its detector."""
+    if kind == ModelGroup.Kind.FORECAST:
+        return list(FORECASTERS)
+    return [AUTO] if kind == ModelGroup.Kind.INCIDENT else detectors_offered()
+
+
+def every_offered() -> list[str]:
+    """The names for all kinds."""
+    return list(dict.fromkeys(name for kind in ModelGroup.Kind for name in offered_for(kind)))
 
 
 def save_group(group: ModelGroup, author: Author) -> ModelGroup:
@@ -81,21 +99,47 @@ def check_terms(group: ModelGroup) -> None:
     ------
     InvalidModelGroup
     """
-    if group.detector not in detectors_offered():
-        accepts = ", ".join(detectors_offered())
+    offered = offered_for(group.kind)
+    if group.detector not in offered:
+        accepts = ", ".join(offered)
         raise InvalidModelGroup({"detector": f"is {group.detector!r}, accepts one of {accepts}"})
-    try:
-        expr = parse(group.selector)
-    except PlatformError as error:
-        raise InvalidModelGroup({"selector": str(error)}) from None
-    if not isinstance(expr, Selector) or expr.at is not None or expr.extension is not None:
-        raise InvalidModelGroup({"selector": f"{group.selector!r} is not an instant vector selector"})
+    _check_selector(group)
+    if group.kind == ModelGroup.Kind.FORECAST:
+        _check_horizons(group)
+        return
     for name, bound in (
         ("warm_up_s", MAX_HISTORY_ROWS),
         ("retrain_interval_s", MAX_ROWS_BETWEEN_TRAININGS),
     ):
         if getattr(group, name) > bound * group.step_s:
             raise InvalidModelGroup({name: f"is {getattr(group, name)}, accepts {bound} steps at most"})
+
+
+def _check_selector(group: ModelGroup) -> None:
+    if group.kind == ModelGroup.Kind.INCIDENT:
+        if group.selector:
+            raise InvalidModelGroup({"selector": "incidents have none: they are the alerts"})
+        if group.service_label and not LABEL_NAME.fullmatch(group.service_label):
+            raise InvalidModelGroup({"service_label": f"{group.service_label!r} is not a name of a label"})
+        return
+    try:
+        expr = parse(group.selector)
+    except PlatformError as error:
+        raise InvalidModelGroup({"selector": str(error)}) from None
+    if not isinstance(expr, Selector) or expr.at is not None or expr.extension is not None:
+        raise InvalidModelGroup({"selector": f"{group.selector!r} is not an instant vector selector"})
+    if group.kind == ModelGroup.Kind.FORECAST and expr.offset:
+        raise InvalidModelGroup(
+            {"selector": f"{group.selector!r} has an offset, forecasts are told from now"}
+        )
+
+
+def _check_horizons(group: ModelGroup) -> None:
+    asked = group.horizons_s
+    whole = isinstance(asked, list) and all(type(one) is int and one % HOUR_S == 0 for one in asked)
+    if not whole or not 0 < len(asked) <= MAX_HORIZONS or not 0 < min(asked) <= max(asked) <= MAX_HORIZON_S:
+        accepts = f"1 to {MAX_HORIZONS} whole hours up to {MAX_HORIZON_S} s"
+        raise InvalidModelGroup({"horizons_s": f"is {asked}, accepts {accepts}"})
 
 
 def draft_group(tenant_id: UUID, values: Mapping[str, Any], author: Author) -> ModelGroup:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from alertsite.core.clock import from_datetime, to_datetime
-from alertsite.core.errors import PlatformError
+from alertsite.core.errors import InvalidParameter, PlatformError
 from alertsite.core.labels import LabelSet
 from alertsite.core.samples import Bools, Floats
 from ml.detectors.protocol import Scores
@@ -38,6 +38,17 @@ class Judged:
     scores: Scores
     state: ModelGroup.State
     reason: str = ""
+
+
+def only_anomalies(group: ModelGroup) -> None:
+    """Refuse groups of forecasts and incidents, whose values have no scores.
+
+    Raises
+    ------
+    InvalidParameter
+    """
+    if group.kind != ModelGroup.Kind.ANOMALY:
+        raise InvalidParameter("kind", group.kind, "a group of the kind anomaly")
 
 
 def terms_of(group: ModelGroup) -> Terms:

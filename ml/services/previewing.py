@@ -17,9 +17,10 @@ from alertsite.core.labels import LabelSet, label_set
 from alertsite.core.samples import Floats, Ints
 from ml.detectors.protocol import Scores
 from ml.models import ModelGroup
-from ml.services.judging import cut_to_ticks, enough
+from ml.services.judging import cut_to_ticks, enough, only_anomalies
 from ml.services.reading import Grid, read_grid
-from ml.services.training import SEED, TooLittleHistory, detector_for, learning_rows
+from ml.services.training import SEED, detector_for, learning_rows
+from ml.services.versions import TooLittleHistory
 from rules.evaluation.plots import Line, Plot
 from rules.evaluation.scoring import Span
 from rules.services.transitions import finite
@@ -54,10 +55,11 @@ def preview(group: ModelGroup, start_ms: int, end_ms: int, *, now_ms: int) -> Pr
     Raises
     ------
     InvalidParameter
-        If the span is empty, or too long at the group's step.
+        If the span is empty, or too long at the group's step, or the group is of another kind.
     TooLittleHistory
         If no series has the warm-up before the span.
     """
+    only_anomalies(group)
     step_ms = group.step_s * 1000
     ticks = range(-(-start_ms // step_ms) * step_ms, end_ms + 1, step_ms)
     rows = learning_rows(group)

@@ -1,4 +1,4 @@
-"""Scoring claimed groups: every due tick gets its scores as series, or stays due.
+"""Scoring claimed groups: every due tick gets its scores, or what is foretold, as series, or stays due.
 
 Scores go to the hot store before the group moves on: should the commit fail, the ticks are scored again
 and write the same samples at the same times.
@@ -6,7 +6,7 @@ and write the same samples at the same times.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,20 +17,21 @@ from django.db import OperationalError
 
 from alertsite.core.clock import Clock, from_datetime, to_datetime
 from alertsite.core.errors import PlatformError
-from alertsite.core.labels import METRIC_NAME, LabelSet, label_set
+from alertsite.core.labels import LabelSet
 from alertsite.tenancy.models import Quota
 from alertsite.tenancy.scope import tenant_scope
 from ml.models import ModelGroup
 from ml.services.claiming import GroupClaim
-from ml.services.judging import Judged, judge
+from ml.services.foretelling import foretell
+from ml.services.judging import judge
+from ml.services.outputs import Output, Told, output_labels
+from ml.services.telling_incidents import tell_incidents
 from rules.evaluation.ticks import Timetable, due_ticks
 from rules.series.protocols import SampleBatch
 from rules.services.stores import hot_store
 
 log = structlog.get_logger(__name__)
 
-GROUP_LABEL: Final = "model_group"
-METRIC_LABEL: Final = "metric"
 OUTPUTS: Final = {
     "anomaly_score": "score",
     "anomaly_expected": "expected",
@@ -64,13 +65,6 @@ def score_claims(claims: Sequence[GroupClaim], clock: Clock) -> ScoringSummary:
     return summary
 
 
-def series_of_scores(labels: LabelSet, group: ModelGroup, name: str) -> LabelSet:
-    """The labels of a series of scores: those of the scored one, its name as `metric`, and the group."""
-    pairs = dict(labels)
-    metric = pairs.pop(METRIC_NAME, "")
-    return label_set(pairs | {METRIC_NAME: name, METRIC_LABEL: metric, GROUP_LABEL: group.name})
-
-
 def _score(claim: GroupClaim, clock: Clock, summary: ScoringSummary) -> None:
     rows = ModelGroup.objects.for_tenant(claim.tenant_id)
     held = rows.filter(pk=claim.group_id, fencing_token=claim.fencing_token)
@@ -87,31 +81,49 @@ def _score(claim: GroupClaim, clock: Clock, summary: ScoringSummary) -> None:
     values: dict[str, object] = {"next_due_at": to_datetime(due.next_due_ms)}
     if due.evaluate:
         try:
-            judged = judge(group, due.evaluate, now_ms=now_ms)
+            told = TELLERS[group.kind](group, due.evaluate, now_ms=now_ms)
         except PlatformError as error:
             values |= {"state": ModelGroup.State.FAILED, "state_reason": str(error)[:MAX_REASON]}
             summary.failed += 1
         else:
-            values |= {"state": judged.state, "state_reason": judged.reason[:MAX_REASON]}
-            summary.samples += _write(group, judged, now_ms)
+            values |= {"state": told.state, "state_reason": told.reason[:MAX_REASON]}
+            summary.samples += _write(group, told.outputs, now_ms)
     held.update(**values, leased_until=to_datetime(now_ms))
     summary.groups += 1
     summary.ticks += len(due.evaluate)
 
 
-def _write(group: ModelGroup, judged: Judged, now_ms: int) -> int:
-    """Append what is known of every series. How many samples the store took."""
+def tell_anomalies(group: ModelGroup, ticks: range, *, now_ms: int) -> Told:
+    """Scores and bands of every series of the group."""
+    judged = judge(group, ticks, now_ms=now_ms)
     times = np.array(judged.times_ms, dtype=np.int64)
-    label_sets, series, at_ms, values = list[LabelSet](), [], [], []
-    for name, part in OUTPUTS.items():
-        for labels, row in zip(judged.labels, getattr(judged.scores, part), strict=True):
-            known = np.isfinite(row)
-            if known.any():
-                series.append(np.full(int(known.sum()), len(label_sets), np.int64))
-                label_sets.append(series_of_scores(labels, group, name))
-                at_ms.append(times[known])
-                values.append(np.asarray(row[known], np.float64))
-    if not label_sets:
+    outputs = [
+        Output(output_labels(labels, group, name), times, np.asarray(row, np.float64))
+        for name, part in OUTPUTS.items()
+        for labels, row in zip(judged.labels, getattr(judged.scores, part), strict=True)
+    ]
+    return Told(outputs, judged.state, judged.reason)
+
+
+TELLERS: Final[Mapping[str, Callable[..., Told]]] = {
+    ModelGroup.Kind.ANOMALY: tell_anomalies,
+    ModelGroup.Kind.FORECAST: foretell,
+    ModelGroup.Kind.INCIDENT: tell_incidents,
+}
+
+
+def _write(group: ModelGroup, outputs: Sequence[Output], now_ms: int) -> int:
+    """Append what is known of every series. How many samples the store took."""
+    place: dict[LabelSet, int] = {}
+    series, at_ms, values = [], [], []
+    for one in outputs:
+        known = np.isfinite(one.values)
+        if known.any():
+            number = place.setdefault(one.labels, len(place))
+            series.append(np.full(int(known.sum()), number, np.int64))
+            at_ms.append(one.times_ms[known])
+            values.append(one.values[known])
+    if not place:
         return 0
-    batch = SampleBatch(label_sets, np.concatenate(series), np.concatenate(at_ms), np.concatenate(values))
+    batch = SampleBatch(list(place), np.concatenate(series), np.concatenate(at_ms), np.concatenate(values))
     return hot_store(group.tenant_id).append(batch, now_ms=now_ms).accepted

@@ -6,18 +6,15 @@ Whatever fails leaves the old champion in place, and the group says why.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import transaction
 
 from alertsite.core.clock import Clock, to_datetime
-from alertsite.core.errors import PlatformError
 from alertsite.core.labels import LabelSet, without_name
 from alertsite.core.samples import Bools
 from alertsite.tenancy.scope import tenant_scope
@@ -27,8 +24,10 @@ from ml.detectors.registry import detector
 from ml.learning.terms import on_terms
 from ml.models import ModelGroup, ModelVersion
 from ml.services.excluding import excluded_spans, mask_of
+from ml.services.forecast_training import learn_forecasts
 from ml.services.judging import MODEL_FAULTS, enough, terms_of, warm_rows
 from ml.services.reading import Grid, read_grid
+from ml.services.versions import Learned, TooLittleHistory, store
 
 MAX_ROWS: Final = 10_000
 SEASONS: Final = 3
@@ -41,12 +40,6 @@ SEED: Final = 1
 AUTO: Final = "auto"
 SHORT_DETECTOR: Final = "ewma"
 DAYS_FOR_ENSEMBLE: Final = 2
-
-
-class TooLittleHistory(PlatformError):
-    """No series of the group has been there for the warm-up."""
-
-    code = "ml.too_little_history"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +60,7 @@ def train_group(tenant_id: UUID, group_id: UUID, clock: Clock) -> ModelVersion |
             return None
         now_ms = clock.now_ms()
         try:
-            version = _learn(group, now_ms)
+            version = LEARNERS[group.kind](group, now_ms)
         except (*MODEL_FAULTS, SoftTimeLimitExceeded) as error:
             reason = str(error) or type(error).__name__
             rows.update(training_error=reason[:500], next_train_at=to_datetime(now_ms + RETRY_S * 1000))
@@ -82,6 +75,17 @@ def _learn(group: ModelGroup, now_ms: int) -> ModelVersion:
     quality = _quality(group, lesson.batch)
     model = detector_for(group, lesson.batch.points).learn(lesson.batch, seed=SEED)
     return _store(group, lesson, save_model(model), {"detector": model.detector, **quality})
+
+
+def _nothing_to_learn(group: ModelGroup, now_ms: int) -> None:
+    """Incidents are learned from alerts at each tick."""
+
+
+LEARNERS: Final[Mapping[str, Callable[[ModelGroup, int], ModelVersion | None]]] = {
+    ModelGroup.Kind.ANOMALY: _learn,
+    ModelGroup.Kind.FORECAST: learn_forecasts,
+    ModelGroup.Kind.INCIDENT: _nothing_to_learn,
+}
 
 
 def learning_rows(group: ModelGroup) -> int:
@@ -141,38 +145,24 @@ def _quality(group: ModelGroup, batch: Batch) -> dict[str, Any]:
 
 
 def _store(group: ModelGroup, lesson: _Lesson, artefact: bytes, quality: dict[str, Any]) -> ModelVersion:
-    """Save the version and let it score, in one transaction that sees the other versions locked."""
+    """Save the version; it scores unless it flags much, and more than the champion."""
     times = lesson.batch.timestamps_ms
-    status = ModelVersion.Status.CHALLENGER
-    with transaction.atomic():
-        ModelGroup.objects.for_tenant(group.tenant_id).select_for_update().get(pk=group.pk)
-        versions = ModelVersion.objects.for_tenant(group.tenant_id).filter(group=group)
-        champion = versions.filter(status=ModelVersion.Status.CHAMPION)
-        facts = champion.values_list("quality", flat=True).first()
-        bound = 1.0 if facts is None else max(MAX_FLAGGED_RATIO, facts["flagged_ratio"])
-        if quality["flagged_ratio"] <= bound:
-            champion.update(status=ModelVersion.Status.RETIRED)
-            status = ModelVersion.Status.CHAMPION
-        newest = versions.order_by("-number").values_list("number", flat=True).first()
-        created: ModelVersion = ModelVersion.objects.create(
-            tenant_id=group.tenant_id,
-            group=group,
-            number=(newest or 0) + 1,
-            parent=lesson.parent,
-            status=status,
-            detector=quality["detector"],
-            selector=group.selector,
-            step_s=group.step_s,
-            series=lesson.grid.labels,
-            artefact=artefact,
-            checksum=sha256(artefact).hexdigest(),
-            trained_from=to_datetime(int(times[0])),
-            trained_until=to_datetime(int(times[-1])),
-            excluded=_spans_of(lesson.batch.excluded, lesson.grid.labels, times.tolist()),
-            quality=quality,
-            created_at=to_datetime(int(times[-1])),
-        )
-    return created
+    learned = Learned(
+        name=quality["detector"],
+        artefact=artefact,
+        series=lesson.grid.labels,
+        from_ms=int(times[0]),
+        until_ms=int(times[-1]),
+        quality=quality,
+        excluded=_spans_of(lesson.batch.excluded, lesson.grid.labels, times.tolist()),
+        parent=lesson.parent,
+    )
+
+    def accepted(champion: Mapping[str, Any] | None) -> bool:
+        bound = 1.0 if champion is None else max(MAX_FLAGGED_RATIO, champion.get("flagged_ratio", 1.0))
+        return bool(quality["flagged_ratio"] <= bound)
+
+    return store(group, learned, accepted)
 
 
 def _spans_of(mask: Bools | None, labels: Sequence[LabelSet], times: list[int]) -> list[dict[str, Any]]:

@@ -89,3 +89,26 @@ def test_what_cannot_be_scored_is_refused_at_its_field(alice, acme, change, fiel
     answer = alice.post("/api/model-groups/", GROUP | change, format="json")
     assert answer.status_code == 400
     assert field in answer.json()["errors"]
+
+
+def test_groups_of_forecasts_and_incidents_are_made_with_their_terms(alice, acme):
+    forecasts = {"name": "days", "kind": "forecast", "selector": "load", "detector": "boosted"}
+    made = alice.post(
+        "/api/model-groups/", forecasts | {"horizons": ["1h", "1d"], "threshold": 90}, format="json"
+    )
+    assert made.status_code == 201, made.json()
+    assert made.json()["horizons"] == ["1h", "1d"]
+    incidents = {"name": "chances", "kind": "incident", "service_label": "service"}
+    assert alice.post("/api/model-groups/", incidents, format="json").status_code == 201
+    refused = alice.post("/api/model-groups/", forecasts | {"name": "b", "horizons": ["90s"]}, format="json")
+    assert refused.status_code == 400
+    assert "horizons_s" in str(refused.json())
+
+
+def test_alerts_are_foretold_by_readers_too(bob, acme):
+    asked = {"metrics": {"queue": 400, "load": [1, 2.5]}, "horizon": "12h"}
+    answer = bob.post("/api/predictions/", asked, format="json")
+    assert answer.status_code == 200, answer.json()
+    assert set(answer.json()) == {"alert_probability", "predicted_alerts", "drivers", "trust"}
+    assert bob.post("/api/predictions/", {"metrics": {"a": "x"}}, format="json").status_code == 400
+    assert bob.post("/api/predictions/", {"horizon": "1m"}, format="json").status_code == 400

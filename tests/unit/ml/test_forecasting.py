@@ -1,23 +1,22 @@
-"""Forecasters: seasons, short and broken histories, intervals, times to thresholds."""
+"""Intervals of forecasts, evaluation over packs, times to thresholds."""
 
 from __future__ import annotations
+
+import csv
+import json
 
 import numpy as np
 import pytest
 
-from alertsite.core.errors import InvalidParameter
-from ml.forecasting.boosted import Boosted
-from ml.forecasting.combination import Combination, forecast
-from ml.forecasting.holt_winters import HoltWinters
+from ml.forecasting.combination import forecast
 from ml.forecasting.protocol import History
-from ml.forecasting.seasonal import SeasonalBlend, SeasonalNaive
+from ml.forecasting.registry import FORECASTERS
+from ml.forecasting.seasonal import SeasonalBlend, SeasonalMedian
 from ml.forecasting.time_to_threshold import time_to_threshold
+from ml.learning.evaluation import Run
+from ml.learning.forecasting import evaluate_forecasts
 
 DAY = 24
-FORECASTERS = [
-    pytest.param(each, id=each.name)
-    for each in (SeasonalNaive(), SeasonalBlend(), HoltWinters(), Boosted(rounds=20))
-]
 
 
 def waves(points, *, noise=0.1, series=2):
@@ -26,44 +25,10 @@ def waves(points, *, noise=0.1, series=2):
     return wave + random.normal(0.0, noise, (series, points))
 
 
-@pytest.mark.parametrize("forecaster", FORECASTERS)
-def test_a_daily_wave_goes_on(forecaster):
-    values = waves(29 * DAY)
-
-    told = forecaster.predict(History(values[:, : 28 * DAY], DAY), DAY)
-
-    assert told.shape == (2, DAY)
-    assert np.mean(np.abs(told - values[:, 28 * DAY :])) < 0.4
-
-
-@pytest.mark.parametrize("forecaster", FORECASTERS)
-@pytest.mark.parametrize("points", [1, 5, DAY + 3, 3 * DAY])
-def test_short_histories_have_a_forecast(forecaster, points):
-    told = forecaster.predict(History(waves(points), DAY), 30)
-
-    assert told.shape == (2, 30)
-    assert np.all(np.isfinite(told))
-
-
-@pytest.mark.parametrize("forecaster", FORECASTERS)
-def test_missing_samples_do_not_spread(forecaster):
-    values = waves(23 * DAY)
-    values[0, ::5] = np.nan
-
-    assert np.all(np.isfinite(forecaster.predict(History(values, DAY), DAY)))
-
-
-@pytest.mark.parametrize("forecaster", FORECASTERS)
-def test_a_horizon_of_nothing_is_refused(forecaster):
-    with pytest.raises(InvalidParameter, match="horizon is 0"):
-        forecaster.predict(History(waves(DAY), DAY), 0)
-
-
 def test_intervals_hold_their_share():
     values = waves(80 * DAY, noise=1.0, series=8)
-    combination = Combination((SeasonalBlend(), SeasonalBlend(days=7)))
 
-    told = forecast(combination, History(values[:, : 79 * DAY], DAY), DAY)
+    told = forecast(SeasonalBlend(), History(values[:, : 79 * DAY], DAY), DAY)
 
     after = values[:, 79 * DAY :]
     held = [
@@ -94,3 +59,54 @@ def test_the_bounds_of_a_crossing_hold_it():
 
     assert crossing.earliest_s <= crossing.expected_s <= crossing.latest_s
     assert crossing.expected_s == pytest.approx(200 * 60, rel=0.2)
+
+
+def test_a_broken_day_moves_a_median_little():
+    values = waves(6 * DAY, series=1)
+    values[0, 3 * DAY : 4 * DAY] += 100.0
+
+    told = SeasonalMedian("daily").predict(History(values, DAY), DAY)
+
+    assert np.abs(told - values[:, -DAY:]).max() < 2.0
+
+
+def write_pack(directory, *, later=0.0):
+    """A pack of one series of half hours, 30 days, of which the last 10 are scored."""
+    values = np.repeat(waves(30 * DAY, series=1)[0], 2)
+    values[-2 * DAY :] += later
+    start = 1_500_000_000 // 86_400 * 86_400
+    lines = ["timestamp,value", *(f"{start + 1800 * row},{value}" for row, value in enumerate(values))]
+    directory.mkdir()
+    (directory / "one.csv").write_text("\n".join(lines), encoding="utf-8")
+    scored = start + 20 * 86_400
+    item = {"id": "one", "group": "g", "file": "one.csv", "eval_start": scored, "step_seconds": 1800}
+    (directory / "manifest.json").write_text(json.dumps({"series": [item]}), encoding="utf-8")
+    return directory
+
+
+def evaluated(tmp_path, name, **changes):
+    pack = write_pack(tmp_path / f"pack{len(changes)}", **changes)
+    out = tmp_path / f"out{len(changes)}"
+    (quality,) = evaluate_forecasts(FORECASTERS[name], pack, out, Run(0, lambda: 0.0))
+    with (out / "one.csv").open(encoding="utf-8") as file:
+        return quality, list(csv.DictReader(file))
+
+
+def test_forecasts_over_a_pack_are_measured_against_yesterday(tmp_path):
+    quality, rows = evaluated(tmp_path, "daily_median")
+
+    assert quality.forecasts == 10
+    assert len(rows) == 10 * DAY
+    assert 0.4 < quality.mase < 1.0
+    assert 0.65 < quality.coverage[0] < 0.95
+    assert (
+        int(rows[0]["timestamp"]) == int(rows[0]["origin"]) == 1_500_000_000 // 86_400 * 86_400 + 20 * 86_400
+    )
+
+
+def test_what_comes_later_changes_no_forecast(tmp_path):
+    _, before = evaluated(tmp_path, "seasonal_blend")
+    _, after = evaluated(tmp_path, "seasonal_blend", later=50.0)
+
+    assert [row["expected"] for row in before] == [row["expected"] for row in after]
+    assert before[-1]["value"] != after[-1]["value"]
