@@ -182,7 +182,9 @@ ALLOW_PRIVATE_WEBHOOKS = env.flag("ALLOW_PRIVATE_WEBHOOKS", default=False)
 CLOUD_ADAPTERS = env.words(
     "CLOUD_ADAPTERS",
     [
+        "cloud.adapters.aws.adapter.AwsAdapter",
         "cloud.adapters.http.adapter.HttpAdapter",
+        "cloud.adapters.kubernetes.adapter.KubernetesAdapter",
     ],
 )
 CLOUD_ALLOW_PRIVATE = env.flag("CLOUD_ALLOW_PRIVATE", default=False)

@@ -16,6 +16,8 @@ MASK: Final = "***"
 LONGEST_TEXT: Final = 2_000
 MOST_ITEMS: Final = 50
 DEEPEST: Final = 12
+SHORTEST_SECRET: Final = 8
+"""Shorter texts are not looked for: they stand in too much that is none."""
 
 _SECRET_NAME: Final = re.compile(
     r"passw|secret|token|authori[sz]ation|credential|api_?key|private_?key|access_?key|cookie|signature|"
@@ -34,7 +36,11 @@ class Recorder:
     """
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
-        self._secrets = sorted({text for text in secrets if len(text) >= 4}, key=len, reverse=True)
+        # `Bearer abc` is a secret as a whole, and so is `abc` alone.
+        words = {word for text in secrets for word in (text, *text.split())}
+        self._secrets = sorted(
+            {word for word in words if len(word) >= SHORTEST_SECRET}, key=len, reverse=True
+        )
         self._kept: list[Exchange] = []
 
     def keep(self, request: str, sent: Any, status: str, answered: Any, seconds: float) -> None:

@@ -1,0 +1,171 @@
+"""A simulated provider for each adapter, with a step for each of its words."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from cloud.adapters.protocol import Surroundings
+from cloud.simulators.server import Answer, Asked, FaultKind, SimulatorServer, World, serving
+
+SECRET = "hunter2-and-then-some"
+SURROUNDINGS = Surroundings(
+    allow_private=True, allow_own_identity=False, monotonic=monotonic, resolver=lambda host: [host]
+)
+
+
+@dataclass
+class Bench:
+    """A provider, and how one sees what became of it."""
+
+    server: SimulatorServer
+    adapter: Any
+    settings: Mapping[str, Any]
+    credentials: Mapping[str, Any]
+    steps: Mapping[str, Callable[[], Mapping[str, Any]]]
+    """Parameters for each word, fit for the state of the moment."""
+    picture: Callable[[], Any]
+    """All that may change, with the identity of each thing."""
+    shape: Callable[[], Any]
+    """What an inverse brings back."""
+    missing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Words with parameters that name nothing that is there; `*` for the others."""
+    unfit: frozenset[FaultKind] = frozenset()
+    """What this provider cannot say."""
+    ready: Callable[[str], None] = lambda word: None
+
+    @cached_property
+    def session(self) -> Any:
+        """One for all tests: to make an SDK's clients takes longer than to ask them."""
+        return self.open()
+
+    def open(self, **credentials: str) -> Any:
+        adapter = self.adapter
+        return adapter.open(
+            adapter.settings(**self.settings), adapter.credentials(**{**self.credentials, **credentials})
+        )
+
+
+def needs(module: str) -> Any:
+    """The module, or a skipped test: its extra is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        pytest.skip(f"needs the package {error.name}")
+
+
+class Deployer(World):
+    """A server that takes any request."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    def answer(self, asked: Asked) -> Answer:
+        if asked.path == "/missing":
+            return Answer(404)
+        if asked.method != "GET":
+            self.taken.append(asked.path)
+        return Answer(200, {"ok": True})
+
+    def fault(self, kind: FaultKind, asked: Asked) -> Answer:
+        status = {"expired": 401, "forbidden": 403, "throttled": 429, "gone": 404, "unavailable": 503}[kind]
+        return Answer(status, {}, {"Retry-After": "7"} if status == 429 else {})
+
+
+@contextmanager
+def http() -> Iterator[Bench]:
+    from cloud.adapters.http.adapter import HttpAdapter
+
+    world = Deployer()
+    with serving(world) as server:
+        yield Bench(
+            server,
+            HttpAdapter(SURROUNDINGS),
+            {"base": server.url, "allow": ["POST /*"], "check": "/up"},
+            {"headers": {"Authorization": f"Bearer {SECRET}"}},
+            {"send_request": lambda: {"path": "/restart", "body": f'{{"note": "{SECRET}"}}'}},
+            picture=lambda: list(world.taken),
+            shape=lambda: None,
+            unfit=frozenset({FaultKind.QUOTA}),
+        )
+
+
+@contextmanager
+def kubernetes() -> Iterator[Bench]:
+    adapter = needs("cloud.adapters.kubernetes.adapter")
+    from cloud.simulators.kubernetes import furnished
+
+    world = furnished()
+    deployment = world.deployments["shop", "api"]
+
+    def shape() -> Any:
+        return {
+            "size": deployment["spec"]["replicas"],
+            "template": copy.deepcopy(deployment["spec"]["template"]),
+            "closed": [node["spec"]["unschedulable"] for node in world.nodes.values()],
+        }
+
+    def ready(word: str) -> None:
+        world.nodes["node-b"]["spec"]["unschedulable"] = word == "uncordon_node"
+        world.refill()
+
+    service = {"service": "api", "space": "shop"}
+    sizes = {"size": lambda: 5 if deployment["spec"]["replicas"] == 3 else 3}
+    with serving(world) as server:
+        yield Bench(
+            server,
+            adapter.KubernetesAdapter(SURROUNDINGS),
+            {"server": server.url},
+            {"token": SECRET},
+            {
+                "restart_service": lambda: service,
+                "scale_service": lambda: service | {"size": sizes["size"]()},
+                "undo_rollout": lambda: service,
+                "delete_pod": lambda: {"pod": min(world.pods)[1], "space": "shop"},
+                "cordon_node": lambda: {"node": "node-b"},
+                "uncordon_node": lambda: {"node": "node-b"},
+                "drain_node": lambda: {"node": "node-b"},
+            },
+            picture=lambda: (shape(), sorted(world.pods)),
+            shape=shape,
+            missing={
+                "delete_pod": {"pod": "nobody", "space": "shop"},
+                "cordon_node": {"node": "nobody"},
+                "uncordon_node": {"node": "nobody"},
+                "drain_node": {"node": "nobody"},
+                "*": {"service": "nobody", "space": "shop"},
+            },
+            ready=ready,
+        )
+
+
+@contextmanager
+def aws() -> Iterator[Bench]:
+    adapter = needs("cloud.adapters.aws.adapter")
+    simulator = needs("cloud.simulators.aws")
+    from tests.contracts.aws_estate import Estate
+
+    with simulator.running_moto() as gate, serving(gate) as server:
+        estate = Estate(server.url)
+        yield Bench(
+            server,
+            adapter.AwsAdapter(SURROUNDINGS),
+            {"regions": ["us-east-1"], "endpoint": server.url},
+            {"access_key_id": "AKIDSIMULATED", "secret_access_key": SECRET},
+            estate.steps(),
+            picture=estate.picture,
+            shape=estate.shape,
+            missing=estate.missing(),
+            ready=estate.ready,
+        )
+
+
+BENCHES: dict[str, Callable[[], Any]] = {"http": http, "kubernetes": kubernetes, "aws": aws}
