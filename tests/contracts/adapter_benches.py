@@ -168,4 +168,43 @@ def aws() -> Iterator[Bench]:
         )
 
 
-BENCHES: dict[str, Callable[[], Any]] = {"http": http, "kubernetes": kubernetes, "aws": aws}
+@contextmanager
+def gcp() -> Iterator[Bench]:
+    adapter = needs("cloud.adapters.gcp.adapter")
+    from cloud.simulators.gcp import furnished
+
+    world = furnished()
+    zone = "europe-west1-b"
+    machine, group = world.instances[zone, "web-1"], world.groups[zone, "workers"]
+
+    def shape() -> Any:
+        return machine["status"], group["targetSize"]
+
+    def ready(word: str) -> None:
+        machine["status"] = "TERMINATED" if word == "start_instance" else "RUNNING"
+
+    with serving(world) as server:
+        yield Bench(
+            server,
+            adapter.GcpAdapter(SURROUNDINGS),
+            {"project": world.name, "zones": [zone], "endpoint": server.url},
+            {"access_token": SECRET},
+            {
+                "restart_instance": lambda: {"instance": "web-1"},
+                "start_instance": lambda: {"instance": "web-1"},
+                "stop_instance": lambda: {"instance": "web-1", "place": zone},
+                "scale_group": lambda: {"group": "workers", "size": 5 - group["targetSize"]},
+                "replace_member": lambda: {"group": "workers", "instance": "workers-0"},
+            },
+            picture=lambda: (shape(), dict(world.boots), sorted(world.instances)),
+            shape=shape,
+            missing={
+                "scale_group": {"group": "nobody"},
+                "replace_member": {"group": "workers", "instance": "nobody"},
+                "*": {"instance": "nobody"},
+            },
+            ready=ready,
+        )
+
+
+BENCHES: dict[str, Callable[[], Any]] = {"http": http, "kubernetes": kubernetes, "aws": aws, "gcp": gcp}

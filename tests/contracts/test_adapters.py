@@ -32,7 +32,6 @@ MEANS = {
     FaultKind.UNAVAILABLE: errors.ProviderUnavailable,
 }
 LONG_ENOUGH = 60
-KEY = "6f1d1a52-4c0b-4f07-9d0e-1d1f2b3c4d5e"
 
 every_action = pytest.mark.parametrize(("provider", "word"), ACTIONS)
 
@@ -101,22 +100,22 @@ def test_dry_run_changes_nothing(step):
 def test_is_done_and_a_second_time_does_no_more(step):
     bench, session, action, parameters = step
     sight = action.look(session, parameters)
-    calls = len(bench.server.calls)
+    calls, key = len(bench.server.calls), f"once-{action.word.name}"
     if action.repeat is Repeat.OBSERVED:
-        assert action.happened(session, parameters, sight.before, key=KEY) is False
+        assert action.happened(session, parameters, sight.before, key=key) is False
 
-    receipt = action.act(session, parameters, sight, key=KEY)
+    receipt = action.act(session, parameters, sight, key=key)
     assert len(bench.server.calls) > calls
     assert json.loads(json.dumps(receipt.operation)) == receipt.operation
     assert settled(action, session, parameters, receipt).stage is Stage.DONE
 
     after = bench.picture()
     if action.repeat in (Repeat.ABSOLUTE, Repeat.KEYED):
-        again = action.act(session, parameters, sight, key=KEY)
+        again = action.act(session, parameters, sight, key=key)
         assert settled(action, session, parameters, again).stage is Stage.DONE
         assert bench.picture() == after
-    happened = {Repeat.NEVER: None, Repeat.KEYED: action.happened(session, parameters, sight.before, key=KEY)}
-    assert action.happened(session, parameters, sight.before, key=KEY) is happened.get(action.repeat, True)
+    happened = {Repeat.NEVER: None, Repeat.KEYED: action.happened(session, parameters, sight.before, key=key)}
+    assert action.happened(session, parameters, sight.before, key=key) is happened.get(action.repeat, True)
 
 
 @every_action
@@ -127,14 +126,16 @@ def test_inverse_brings_back_what_was(step):
         return
     before = bench.shape()
     sight = action.look(session, parameters)
-    settled(action, session, parameters, action.act(session, parameters, sight, key="there"))
+    settled(
+        action, session, parameters, action.act(session, parameters, sight, key=f"there-{action.word.name}")
+    )
     assert bench.shape() != before or action.word.name == "restart_service"
 
     inverse = bench.adapter.actions[action.word.inverse]
     back = action.undo(parameters, sight.before)
     assert back is not None
     seen = inverse.look(session, back)
-    settled(inverse, session, back, inverse.act(session, back, seen, key="back"))
+    settled(inverse, session, back, inverse.act(session, back, seen, key=f"back-{action.word.name}"))
     assert bench.shape() == before
 
 
@@ -149,7 +150,7 @@ def test_refusals_are_in_our_words(step):
             continue
         bench.server.faults = [Fault(kind)]
         with pytest.raises(meant) as caught:
-            action.act(session, parameters, sight, key="refused")
+            action.act(session, parameters, sight, key=f"refused-{action.word.name}")
         assert caught.value.certain
         if isinstance(caught.value, errors.Throttled):
             assert caught.value.retry_after_s == 7
@@ -164,14 +165,14 @@ def test_lost_answer_is_told_apart_and_made_good(step):
     bench.server.lose_next_change()
 
     with pytest.raises(errors.AnswerLost) as caught:
-        action.act(session, parameters, sight, key="lost-1")
+        action.act(session, parameters, sight, key=f"lost-{action.word.name}")
 
     assert not caught.value.certain
-    happened = action.happened(session, parameters, sight.before, key="lost-1")
+    happened = action.happened(session, parameters, sight.before, key=f"lost-{action.word.name}")
     if action.repeat is Repeat.OBSERVED:
         assert happened is True
     elif action.repeat in (Repeat.ABSOLUTE, Repeat.KEYED):
-        receipt = action.act(session, parameters, sight, key="lost-1")
+        receipt = action.act(session, parameters, sight, key=f"lost-{action.word.name}")
         assert settled(action, session, parameters, receipt).stage is Stage.DONE
 
 
@@ -201,7 +202,7 @@ def test_parameters_outside_their_bounds_are_refused(provider, word):
 def test_exchanges_are_kept_without_secrets(step):
     _bench, session, action, parameters = step
     sight = action.look(session, parameters)
-    action.act(session, parameters, sight, key="kept")
+    action.act(session, parameters, sight, key=f"kept-{action.word.name}")
 
     kept = session.exchanges()
 
