@@ -183,6 +183,7 @@ CLOUD_ADAPTERS = env.words(
     "CLOUD_ADAPTERS",
     [
         "cloud.adapters.aws.adapter.AwsAdapter",
+        "cloud.adapters.azure.adapter.AzureAdapter",
         "cloud.adapters.gcp.adapter.GcpAdapter",
         "cloud.adapters.http.adapter.HttpAdapter",
         "cloud.adapters.kubernetes.adapter.KubernetesAdapter",

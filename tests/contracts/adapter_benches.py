@@ -207,4 +207,48 @@ def gcp() -> Iterator[Bench]:
         )
 
 
-BENCHES: dict[str, Callable[[], Any]] = {"http": http, "kubernetes": kubernetes, "aws": aws, "gcp": gcp}
+@contextmanager
+def azure() -> Iterator[Bench]:
+    adapter = needs("cloud.adapters.azure.adapter")
+    from cloud.simulators.azure import furnished
+
+    world = furnished()
+    key = ("shop", "workers")
+
+    def shape() -> Any:
+        return dict(world.machines), dict(world.sets)
+
+    def ready(word: str) -> None:
+        world.machines["shop", "web-1"] = "stopped" if word == "start_instance" else "running"
+
+    with serving(world) as server:
+        yield Bench(
+            server,
+            adapter.AzureAdapter(SURROUNDINGS),
+            {"subscription": world.id, "resource_groups": ["shop"], "endpoint": server.url},
+            {"access_token": SECRET},
+            {
+                "restart_instance": lambda: {"instance": "web-1"},
+                "start_instance": lambda: {"instance": "web-1"},
+                "stop_instance": lambda: {"instance": "web-1", "place": "shop"},
+                "scale_group": lambda: {"group": "workers", "size": 5 - world.sets[key]},
+                "replace_member": lambda: {"group": "workers", "instance": "1"},
+            },
+            picture=lambda: (shape(), dict(world.boots)),
+            shape=shape,
+            missing={
+                "scale_group": {"group": "nobody"},
+                "replace_member": {"group": "workers", "instance": "99"},
+                "*": {"instance": "nobody"},
+            },
+            ready=ready,
+        )
+
+
+BENCHES: dict[str, Callable[[], Any]] = {
+    "http": http,
+    "kubernetes": kubernetes,
+    "aws": aws,
+    "gcp": gcp,
+    "azure": azure,
+}
