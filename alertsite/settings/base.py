@@ -184,7 +184,9 @@ CLOUD_ADAPTERS = env.words(
     [
         "cloud.adapters.aws.adapter.AwsAdapter",
         "cloud.adapters.azure.adapter.AzureAdapter",
+        "cloud.adapters.docker.adapter.DockerAdapter",
         "cloud.adapters.gcp.adapter.GcpAdapter",
+        "cloud.adapters.host.adapter.HostAdapter",
         "cloud.adapters.http.adapter.HttpAdapter",
         "cloud.adapters.kubernetes.adapter.KubernetesAdapter",
     ],

@@ -24,6 +24,7 @@ _FAULTS: Final[Mapping[FaultKind, tuple[int, str]]] = {
     FaultKind.QUOTA: (409, "QuotaExceeded"),
     FaultKind.UNAVAILABLE: (503, "ServiceUnavailable"),
 }
+_LIST: Final = re.compile(r".*/providers/Microsoft\.Compute/(virtualMachines|virtualMachineScaleSets)")
 _RESOURCE: Final = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/([^/]+)/providers/Microsoft\.Compute/"
     r"(virtualMachines|virtualMachineScaleSets)/([^/]+)(?:/(.*))?",
@@ -73,15 +74,13 @@ class Subscription(World):
         operation = re.fullmatch(r".*/locations/[^/]+/operations/([^/]+)", asked.path)
         if operation:
             return self._operation(operation.group(1), asked)
-        listed = re.fullmatch(
-            r".*/providers/Microsoft\.Compute/(virtualMachines|virtualMachineScaleSets)", asked.path
-        )
+        listed = _LIST.fullmatch(asked.path)
         if listed:
             return self._listed(listed.group(1), asked)
         found = _RESOURCE.fullmatch(asked.path)
-        if not found:
-            return self.fault(FaultKind.GONE, asked)
-        group, kind, name, verb = found.groups()
+        return self._resource(asked, *found.groups()) if found else self.fault(FaultKind.GONE, asked)
+
+    def _resource(self, asked: Asked, group: str, kind: str, name: str, verb: str | None) -> Answer:
         known = self.machines if kind == "virtualMachines" else self.sets
         if (group, name) not in known:
             return self.fault(FaultKind.GONE, asked)

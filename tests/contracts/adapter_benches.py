@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from cloud.adapters.protocol import Surroundings
+from cloud.hostagent.agent import Agent, ServiceState
 from cloud.simulators.server import Answer, Asked, FaultKind, SimulatorServer, World, serving
 
 SECRET = "hunter2-and-then-some"
@@ -36,10 +37,12 @@ class Bench:
     """All that may change, with the identity of each thing."""
     shape: Callable[[], Any]
     """What an inverse brings back."""
-    missing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    missing: Mapping[str, Any] = field(default_factory=dict)
     """Words with parameters that name nothing that is there; `*` for the others."""
     unfit: frozenset[FaultKind] = frozenset()
     """What this provider cannot say."""
+    in_parts: frozenset[str] = frozenset()
+    """Words of several calls: after a lost answer the rest is asked for again."""
     ready: Callable[[str], None] = lambda word: None
 
     @cached_property
@@ -245,10 +248,79 @@ def azure() -> Iterator[Bench]:
         )
 
 
+@contextmanager
+def docker() -> Iterator[Bench]:
+    adapter = needs("cloud.adapters.docker.adapter")
+    from cloud.simulators.docker import furnished
+
+    world = furnished()
+    service = {"service": "api", "space": "shop"}
+
+    def ready(word: str) -> None:
+        if len(world.images) == 1:
+            world.images.append({"Id": f"sha256:{9:064x}", "Containers": 0, "Size": 1})
+
+    with serving(world) as server:
+        yield Bench(
+            server,
+            adapter.DockerAdapter(SURROUNDINGS),
+            {"engine": server.url.replace("http", "tcp"), "stop_after_s": 0},
+            {},
+            {
+                "restart_service": lambda: service,
+                "scale_service": lambda: service | {"size": 5 - len(world.containers)},
+                "prune_images": dict,
+            },
+            picture=lambda: (
+                {name: one["State"]["StartedAt"] for name, one in world.containers.items()},
+                list(world.images),
+            ),
+            shape=lambda: len(world.containers),
+            missing={"prune_images": None, "*": {"service": "nobody"}},
+            in_parts=frozenset({"restart_service"}),
+            ready=ready,
+        )
+
+
+class Host(World):
+    """An agent with a supervisor that counts."""
+
+    def __init__(self) -> None:
+        self.runs = {"nginx": 1, "secret-service": 1}
+        self.agent = Agent(self, ["nginx"], SECRET)
+
+    def state(self, service: str) -> ServiceState:
+        return ServiceState(True, f"run-{self.runs[service]}")
+
+    def restart(self, service: str) -> None:
+        self.runs[service] += 1
+
+    def answer(self, asked: Asked) -> Answer:
+        return Answer(*self.agent.answer(asked.method, asked.path, asked.headers))
+
+    def fault(self, kind: FaultKind, asked: Asked) -> Answer:
+        return Deployer().fault(kind, asked)
+
+
+@contextmanager
+def host() -> Iterator[Bench]:
+    from cloud.adapters.host.adapter import HostAdapter
+
+    world = Host()
+    with serving(world) as server:
+        yield Bench(
+            server,
+            HostAdapter(SURROUNDINGS),
+            {"hosts": {"web1": server.url}, "services": ["nginx", "unlisted"]},
+            {"token": SECRET},
+            {"restart_host_service": lambda: {"host": "web1", "service": "nginx"}},
+            picture=lambda: dict(world.runs),
+            shape=lambda: None,
+            missing={"*": {"host": "web1", "service": "unlisted"}},
+            unfit=frozenset({FaultKind.QUOTA}),
+        )
+
+
 BENCHES: dict[str, Callable[[], Any]] = {
-    "http": http,
-    "kubernetes": kubernetes,
-    "aws": aws,
-    "gcp": gcp,
-    "azure": azure,
+    bench.__name__: bench for bench in (http, kubernetes, aws, gcp, azure, docker, host)
 }

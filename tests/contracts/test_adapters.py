@@ -169,9 +169,9 @@ def test_lost_answer_is_told_apart_and_made_good(step):
 
     assert not caught.value.certain
     happened = action.happened(session, parameters, sight.before, key=f"lost-{action.word.name}")
-    if action.repeat is Repeat.OBSERVED:
+    if action.repeat is Repeat.OBSERVED and action.word.name not in bench.in_parts:
         assert happened is True
-    elif action.repeat in (Repeat.ABSOLUTE, Repeat.KEYED):
+    elif action.repeat is not Repeat.NEVER:
         receipt = action.act(session, parameters, sight, key=f"lost-{action.word.name}")
         assert settled(action, session, parameters, receipt).stage is Stage.DONE
 
@@ -233,4 +233,4 @@ def test_inventory_names_each_thing_once(benches, provider):
     found = [one for page in bench.adapter.inventory(bench.open()) for one in page]
 
     assert len({(one.kind, one.place, one.id) for one in found}) == len(found)
-    assert bool(found) is (provider not in {"http", "host"})
+    assert bool(found) is (provider != "http")
