@@ -15,7 +15,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from alertsite.audit.services import Author
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.core.errors import PlatformError
-from cloud.models import CloudAccount
+from alertsite.web.admin import ReadOnlyAdmin
+from cloud.models import CloudAccount, CloudResource
 from cloud.services import accounts
 from cloud.services.providers import registry
 
@@ -103,3 +104,13 @@ class CloudAccountAdmin(ModelAdmin):  # type: ignore[misc]
                 messages.success(request, f"{account.name}: {found.identity}")
             else:
                 messages.error(request, f"{account.name}: {found.fault}")
+
+
+@admin.register(CloudResource)
+class CloudResourceAdmin(ReadOnlyAdmin):
+    """What accounts hold."""
+
+    list_display = ["name", "kind", "account", "place", "state", "healthy", "changed_at", "vanished_at"]
+    list_filter = ["tenant", "account", "kind", "healthy"]
+    search_fields = ["name", "uid"]
+    list_select_related = ["account"]

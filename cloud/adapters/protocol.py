@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.adapters.vocabulary import Parameters, Word
 
@@ -136,6 +136,9 @@ class AccountSettings(BaseModel):
 
     destination: ClassVar[frozenset[str]] = frozenset()
     """The settings that say where credentials are sent. When one changes, credentials are given anew."""
+
+    prices: Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(max_length=1000)] = {}
+    """US dollars an hour by size, such as `{"t3.micro": 0.0104}`: nobody tells us what you agreed to pay."""
 
 
 class AccountCredentials(BaseModel):

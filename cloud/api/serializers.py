@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from cloud.models import CloudAccount
+from cloud.models import CloudAccount, CloudResource
 from cloud.services import accounts
 
 
@@ -37,3 +37,27 @@ class CheckedSerializer(serializers.Serializer[Any]):
     ok = serializers.BooleanField()
     identity = serializers.CharField()
     fault = serializers.CharField()
+
+
+class CloudResourceSerializer(serializers.ModelSerializer[CloudResource]):
+    """One thing that an account holds."""
+
+    class Meta:
+        model = CloudResource
+        fields = [
+            "id",
+            "account",
+            "kind",
+            "uid",
+            "place",
+            "name",
+            "state",
+            "healthy",
+            "group",
+            "labels",
+            "size",
+            "cost_per_hour",
+            "first_seen_at",
+            "changed_at",
+            "vanished_at",
+        ]

@@ -8,5 +8,6 @@ from cloud.api import views
 
 router = SimpleRouter(use_regex_path=False)
 router.register("cloud-accounts", views.CloudAccountViewSet, basename="cloud-account")
+router.register("cloud-resources", views.CloudResourceViewSet, basename="cloud-resource")
 
 urlpatterns = router.urls

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
+from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alertsite.web.pagination import ByName
-from alertsite.web.resources import EditableViewSet
-from cloud.api.serializers import CheckedSerializer, CloudAccountSerializer
-from cloud.models import CloudAccount
+from alertsite.web.pagination import ByName, CursorPages
+from alertsite.web.resources import EditableViewSet, TenantViewSet
+from cloud.api.serializers import CheckedSerializer, CloudAccountSerializer, CloudResourceSerializer
+from cloud.models import CloudAccount, CloudResource
 from cloud.services import accounts
+
+
+class ByKind(CursorPages):
+    """Resources by kind and name."""
+
+    ordering = ("kind", "name", "id")
 
 
 class CloudAccountViewSet(EditableViewSet):
@@ -39,3 +47,22 @@ class CloudAccountViewSet(EditableViewSet):
     def check(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
         """Ask the provider who we are."""
         return Response(asdict(accounts.check_account(self.get_object(), self.author)))
+
+
+class CloudResourceViewSet(mixins.ListModelMixin, TenantViewSet):
+    """What the accounts hold; `?account=`, `?kind=`, `?place=`, `?healthy=`, `?vanished_at__isnull=`."""
+
+    nothing = CloudResource.across_tenants.none()
+    serializer_class = CloudResourceSerializer
+    pagination_class = ByKind
+    filterset_fields: dict[str, Any] = {
+        "account": ["exact"],
+        "kind": ["exact"],
+        "place": ["exact"],
+        "group": ["exact"],
+        "healthy": ["exact", "isnull"],
+        "vanished_at": ["isnull"],
+    }
+
+    def rows(self) -> QuerySet[CloudResource]:
+        return CloudResource.objects.for_tenant(self.grant.tenant_id)
