@@ -20,7 +20,7 @@ from cloud.models import CloudAccount, CloudResource
 from cloud.services import accounts
 from cloud.services.providers import registry
 
-_FIELDS: Final = ["tenant", "name", "provider", "settings", "enabled"]
+_FIELDS: Final = ["tenant", "name", "provider", "settings", "metrics", "metric_calls_per_hour", "enabled"]
 
 
 def author_of(request: HttpRequest) -> Author:
@@ -54,7 +54,11 @@ class CloudAccountForm(forms.ModelForm):  # type: ignore[type-arg]
         values = super().clean() or {}
         if self.errors:
             return values
-        provider, settings = values["provider"], values["settings"] or {}
+        provider, settings, values["metrics"] = (
+            values["provider"],
+            values["settings"] or {},
+            values["metrics"] or [],
+        )
         elsewhere = bool(self.instance.provider) and accounts.leads_elsewhere(
             self.instance, provider, settings
         )

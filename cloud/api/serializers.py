@@ -15,11 +15,31 @@ class CloudAccountSerializer(serializers.ModelSerializer[CloudAccount]):
 
     settings = serializers.DictField(required=False)
     credentials = serializers.DictField(required=False, write_only=True)
+    metrics = serializers.ListField(child=serializers.DictField(), required=False, max_length=500)
 
     class Meta:
         model = CloudAccount
-        read_only_fields = ["id", "checked_at", "identity", "synced_at", "failures", "fault", "created_at"]
-        fields = [*read_only_fields, "name", "provider", "settings", "credentials", "enabled"]
+        read_only_fields = [
+            "id",
+            "checked_at",
+            "identity",
+            "synced_at",
+            "failures",
+            "fault",
+            "pulled_at",
+            "pull_fault",
+            "created_at",
+        ]
+        fields = [
+            *read_only_fields,
+            "name",
+            "provider",
+            "settings",
+            "credentials",
+            "enabled",
+            "metrics",
+            "metric_calls_per_hour",
+        ]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Drop the credentials when they would go to another server: they are not for it to see."""

@@ -33,6 +33,20 @@ class CloudAccount(TenantModel):
     fault = models.CharField(
         max_length=500, blank=True, editable=False, help_text="Why the last check or sync failed."
     )
+    metrics = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="What is pulled into series, as objects with metric, kind, dimensions and period_s.",
+    )
+    metric_calls_per_hour = models.PositiveIntegerField(
+        default=120, help_text="Pulling stops there until the hour is over: providers bill each call."
+    )
+    metric_calls = models.PositiveIntegerField(default=0, editable=False, help_text="In the present hour.")
+    metric_hour_at = models.DateTimeField(null=True, blank=True, editable=False)
+    next_pull_at = models.DateTimeField(null=True, blank=True, editable=False)
+    pulled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    pull_failures = models.PositiveIntegerField(default=0, editable=False, help_text="In a row.")
+    pull_fault = models.CharField(max_length=500, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -40,6 +54,9 @@ class CloudAccount(TenantModel):
         constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="cloud_account_name_once")]
         indexes = [
             models.Index(fields=["next_sync_at"], name="cloud_account_due", condition=models.Q(enabled=True)),
+            models.Index(
+                fields=["next_pull_at"], name="cloud_account_pull_due", condition=models.Q(enabled=True)
+            ),
         ]
 
     def __str__(self) -> str:

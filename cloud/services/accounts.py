@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from django.db import transaction
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from alertsite.audit.services import Author, Deed, record
-from alertsite.core.errors import PlatformError
+from alertsite.core.errors import InvalidParameter, PlatformError
 from cloud.adapters.protocol import Adapter, Session
 from cloud.models import CloudAccount
 from cloud.services.providers import registry
@@ -96,14 +97,45 @@ def save_account(account: CloudAccount, author: Author) -> CloudAccount:
         Nothing is stored then.
     """
     account.full_clean()
+    wanted = wanted_metrics(account)
     registry().open(account.provider, account.settings, account.credentials).close()
     if account.next_sync_at is None:
         account.next_sync_at = author.now
+    account.next_pull_at = (account.next_pull_at or author.now) if wanted else None
     with transaction.atomic():
         account.save()
         detail = {"name": account.name, "provider": account.provider, "enabled": account.enabled}
         _record(account, "saved", detail, author)
     return account
+
+
+class WantedMetric(BaseModel):
+    """A metric that is pulled into series. `dimensions` say of what, in the provider's own words."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    metric: Annotated[str, Field(min_length=1, max_length=300)]
+    kind: Annotated[str, Field(min_length=1, max_length=30)] = "instance"
+    dimensions: Annotated[dict[str, str], Field(max_length=30)] = {}
+    period_s: Annotated[int, Field(ge=60, le=3600, multiple_of=60)] = 60
+
+
+_WANTED: Final = TypeAdapter(Annotated[list[WantedMetric], Field(max_length=500)])
+
+
+def wanted_metrics(account: CloudAccount) -> list[WantedMetric]:
+    """The metrics that are pulled.
+
+    Raises
+    ------
+    InvalidParameter
+    """
+    try:
+        return _WANTED.validate_python(account.metrics)
+    except ValidationError as error:
+        raise InvalidParameter(
+            "metrics", f"{error.error_count()} faults", str(error.errors()[0]["msg"])
+        ) from None
 
 
 def leads_elsewhere(before: CloudAccount, provider: str, settings: Mapping[str, Any]) -> bool:

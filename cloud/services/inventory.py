@@ -79,7 +79,7 @@ def claim_due(*, now: datetime, limit: int = CLAIMED_AT_ONCE) -> list[tuple[UUID
 
 
 def sync_account(tenant_id: UUID, account_id: UUID, clock: Clock) -> Synced:
-    """See what an account holds and write down what is new, changed or gone; after a failure nothing is gone."""
+    """See what an account holds and write down what is new or changed, and what is gone."""
     with tenant_scope(tenant_id):
         account = CloudAccount.objects.for_tenant(tenant_id).filter(pk=account_id, enabled=True).first()
         if account is None:
@@ -92,7 +92,7 @@ def sync_account(tenant_id: UUID, account_id: UUID, clock: Clock) -> Synced:
                 _store(account, _noted(pages, opening.session), found, now)
         except PlatformError as error:
             found.fault = error.detail[:LONGEST_FAULT]
-            wait = _backoff(account.failures, error)
+            wait = backoff(account.failures, error)
         _settle(account, found, due=to_datetime(clock.now_ms()) + wait, now=now)
         return found
 
@@ -104,10 +104,10 @@ def _noted(pages: Iterable[Sequence[Resource]], session: Any) -> Iterator[Sequen
         yield page
 
 
-def _backoff(failures: int, error: PlatformError) -> timedelta:
+def backoff(failures: int, error: PlatformError) -> timedelta:
     """How long to leave an account alone after so many failures in a row, and this one."""
     asked = error.retry_after_s if isinstance(error, Throttled) else None
-    doubled = min(EVERY * 2 ** min(failures, 10), LONGEST_WAIT)
+    doubled = min(EVERY * (1 << min(failures, 10)), LONGEST_WAIT)
     return max(doubled, timedelta(seconds=min(asked or 0.0, LONGEST_WAIT.total_seconds())))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cloud.simulators.server import Answer, Asked, FaultKind, World
@@ -71,6 +72,8 @@ class Subscription(World):
         """Do what was asked."""
         if asked.path == f"/subscriptions/{self.id}":
             return Answer(200, {"id": asked.path, "displayName": "Simulated"})
+        if asked.path.endswith("/providers/Microsoft.Insights/metrics"):
+            return Answer(200, _metrics(asked))
         operation = re.fullmatch(r".*/locations/[^/]+/operations/([^/]+)", asked.path)
         if operation:
             return self._operation(operation.group(1), asked)
@@ -213,6 +216,21 @@ class Subscription(World):
         """`readings`, `failing`."""
         self.readings = int(knobs.get("readings", self.readings))
         self.failing = str(knobs.get("failing", self.failing))
+
+
+def _metrics(asked: Asked) -> Object:
+    """The asked metric: one value a minute between the two moments of the time span."""
+    name = asked.query["metricnames"]
+    start, end = (datetime.fromisoformat(each) for each in asked.query["timespan"].split("/"))
+    minutes = int((end - start).total_seconds() // 60)
+    data = [
+        {"timeStamp": (start + timedelta(minutes=number)).isoformat(), "average": float(number)}
+        for number in range(minutes)
+    ]
+    label = {"value": name, "localizedValue": name}
+    series = [{"metadatavalues": [], "data": data}]
+    metric = {"id": asked.path, "type": "metric", "name": label, "unit": "Percent", "timeseries": series}
+    return {"timespan": asked.query["timespan"], "interval": "PT1M", "value": [metric]}
 
 
 def furnished() -> Subscription:
