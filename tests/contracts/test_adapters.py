@@ -72,6 +72,11 @@ def test_every_adapter_has_a_bench():
     assert set(BENCHES) == {path.split(".")[-3] for path in settings.CLOUD_ADAPTERS}
 
 
+@pytest.mark.parametrize("provider", sorted(KNOWN.lacking))
+def test_provider_without_its_extra_is_not_tried(provider):
+    pytest.skip(f"needs the extra [{KNOWN.lacking[provider]}]")
+
+
 @every_action
 def test_declares_itself(provider, word):
     action = KNOWN.action(provider, word)

@@ -9,8 +9,9 @@ import httpx
 import pytest
 from django.core.management import CommandError, call_command
 
-from cloud.adapters.errors import QuotaExhausted
+from cloud.adapters.errors import AdapterError, QuotaExhausted
 from cloud.adapters.protocol import Stage
+from cloud.simulators.server import Answer, Asked, FaultKind, World, serving
 from tests.contracts import adapter_benches
 from tests.contracts.adapter_benches import needs
 from tests.contracts.test_adapters import settled
@@ -105,3 +106,29 @@ def test_sandbox_refuses_what_it_does_not_simulate():
     needs("cloud.simulators.sandbox")
     with pytest.raises(CommandError, match="accepts aws, azure"):
         call_command("sandbox", "mars", "--once")
+
+
+class Elsewhere(World):
+    """Sends everybody to another server."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def answer(self, asked: Asked) -> Answer:
+        return Answer(307, {}, {"Location": f"{self.url}{asked.path}"})
+
+    def fault(self, kind: FaultKind, asked: Asked) -> Answer:
+        return self.answer(asked)
+
+
+@pytest.mark.parametrize("provider", ["azure", "docker", "gcp", "http", "kubernetes"])
+def test_no_redirect_is_followed(provider):
+    """It would lead where no address was checked."""
+    with getattr(adapter_benches, provider)() as bench, serving(adapter_benches.Deployer()) as inside:
+        inside.world.taken = seen = []
+        inside.world.answer = lambda asked: seen.append(asked.path) or Answer(200, {})
+        bench.server.world = Elsewhere(inside.url)
+        with pytest.raises(AdapterError):
+            bench.adapter.check(bench.open())
+
+    assert seen == []

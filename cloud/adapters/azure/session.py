@@ -34,8 +34,10 @@ from cloud.adapters.recording import Recorder
 from cloud.adapters.sdk import Dialect, SdkSession
 
 AZURE: Final = "https://management.azure.com"
-ONCE: Final = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 20}
-"""One try: whether to call again is the business of whoever knows what was called."""
+ONCE: Final = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 20, "permit_redirects": False}
+"""One try: whether to call again is the business of whoever knows what was called. A redirect leads where
+nothing was checked.
+"""
 
 Identifier = Annotated[str, Field(pattern=r"^([0-9a-fA-F-]{36})?$")]
 
@@ -161,7 +163,8 @@ class AzureSession(SdkSession):
 
     def _fetched(self, url: str) -> Any:
         response = self._plain.send_request(HttpRequest("GET", url))
-        response.raise_for_status()
+        if response.status_code >= 300:
+            raise exceptions.HttpResponseError(response=response)
         return response.json() if response.content else {}
 
     def close(self) -> None:

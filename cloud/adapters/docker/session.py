@@ -92,7 +92,9 @@ class DockerSession(SdkSession):
         if self._given.key:
             pair = (self._file(self._given.certificate), self._file(self._given.key))
             tls = TLSConfig(client_cert=pair, ca_cert=self._file(self._given.authority), verify=True)
-        return docker.APIClient(self._web, version=API, timeout=TIMEOUT_S, tls=tls)
+        client = docker.APIClient(self._web, version=API, timeout=TIMEOUT_S, tls=tls)
+        client.max_redirects = 0  # one leads where nothing was checked
+        return client
 
     def _file(self, text: str) -> str:
         """The client takes certificates as files; only we may read them, and `close` removes them."""

@@ -105,7 +105,10 @@ class GcpSession(SdkSession):
         if self.endpoint:
             check_reachable(self.endpoint, self.surroundings)
         options = ClientOptions(api_endpoint=self.endpoint or None)
-        return kind(credentials=self.credentials, client_options=options)
+        made = kind(credentials=self.credentials, client_options=options)
+        # A redirect leads where nothing was checked; the transport offers no way to say so.
+        made.transport._session.max_redirects = 0
+        return made
 
     @cached_property
     def instances(self) -> Any:
