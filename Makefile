@@ -4,6 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv/bin/python
 STAMP := .venv/.installed
+CLOUDS := aws,gcp,azure,kubernetes,docker,sandbox
 ARGS ?=
 
 .PHONY: help install up test test-all check chaos bench clean
@@ -16,7 +17,7 @@ install: $(STAMP) ## Create .venv and install what is pinned, again when a pin c
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or pass PYTHON=/path/to/python" >&2; exit 1; }
 	@test -x $(VENV) || $(PYTHON) -m venv .venv || { echo "no virtual environment: on Debian, apt-get install python3-venv" >&2; exit 1; }
-	$(VENV) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev]'
+	$(VENV) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev,$(CLOUDS)]'
 	$(VENV) -c 'import rules.series.backends.redis_hot, rules.series.ingest.remote_write'
 	$(VENV) -m rules.language.warmup
 	@touch $@

@@ -17,7 +17,8 @@ from rest_framework.response import Response
 
 from alertsite.core.clock import SystemClock, from_datetime, to_datetime
 from alertsite.web.credentials import READ
-from alertsite.web.pagination import CursorPages
+from alertsite.web.pagination import ByName, CursorPages
+from alertsite.web.resources import EditableViewSet, TenantViewSet
 from alertsite.web.views import TenantView
 from ml.api.serializers import (
     AtSerializer,
@@ -31,7 +32,6 @@ from ml.services import groups
 from ml.services.explaining import Explanation, explain
 from ml.services.likelihood import predict_alert_likelihood
 from ml.services.previewing import Event, Preview, preview
-from rules.api.views import ByName, EditableViewSet, TenantViewSet
 from rules.evaluation.plots import draw
 from rules.services.authoring import Author
 from rules.services.transitions import finite

@@ -1,6 +1,6 @@
 """Celery tasks: each parses primitives, calls one service, returns a small summary."""
 
-from rules.tasks.collecting import collect_host
+from rules.tasks.collecting import collect_host, pull_cloud_metrics, wake_cloud_metrics
 from rules.tasks.delivering import deliver_claimed, wake_deliveries
 from rules.tasks.evaluating import evaluate_shards, wake_if_silent, wake_shards
 from rules.tasks.notifying import flush_groups, wake_groups, wake_timers, watch
@@ -15,7 +15,9 @@ __all__ = [
     "expire_history",
     "flush_groups",
     "make_report",
+    "pull_cloud_metrics",
     "request_report",
+    "wake_cloud_metrics",
     "wake_deliveries",
     "wake_groups",
     "wake_if_silent",

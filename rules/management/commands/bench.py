@@ -14,6 +14,7 @@ from django.core.management import BaseCommand, CommandError, call_command
 
 from alertsite.core.errors import PlatformError
 from alertsite.runtime.sandbox import join
+from cloud.bench.inventory import measure_inventory
 from rules.bench.alerts import RATE, STORM, measure_delivery, measure_intake, measure_standing
 from rules.bench.ingest import Ingested, measure_ingestion
 from rules.bench.passes import Bench, Measured
@@ -22,10 +23,12 @@ from rules.bench.workloads import WORKLOADS, workload
 
 
 class Command(BaseCommand):
-    """`rules [--work W1] [--rules N] [--peer prometheus]`, `ingest`, `alerts`; `--passes N`, `--json`."""
+    """`rules [--work W1] [--rules N] [--peer prometheus]`, `ingest`, `alerts`, `inventory`; `--passes N`,
+    `--json`.
+    """
 
     help = __doc__
-    subjects: tuple[str, ...] = ("rules", "ingest", "alerts")
+    subjects: tuple[str, ...] = ("rules", "ingest", "alerts", "inventory")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("subject", choices=self.subjects)
@@ -43,6 +46,9 @@ class Command(BaseCommand):
             if options["subject"] == "ingest":
                 self._print_ingestion(measure_ingestion(options["passes"]), as_json=options["json"])
                 return
+            if options["subject"] == "inventory":
+                self._inventory(as_json=options["json"])
+                return
             if options["subject"] == "alerts":
                 self._alerts(as_json=options["json"])
                 return
@@ -58,6 +64,15 @@ class Command(BaseCommand):
                 self._print(measured, peer, as_json=options["json"])
         except PlatformError as error:
             raise CommandError(str(error)) from None
+
+    def _inventory(self, *, as_json: bool) -> None:
+        for each in measure_inventory(10_000):
+            self._show(
+                each,
+                f"inventory, {each.what}: {each.resources:,} seen, {each.written:,} written in "
+                f"{each.seconds:.1f} s, {each.grown_mb:.0f} MB more, {each.peak_mb:.0f} MB at its highest",
+                as_json=as_json,
+            )
 
     def _alerts(self, *, as_json: bool) -> None:
         taken = measure_intake(10_000)

@@ -1,0 +1,1 @@
+"""`fail_over_database` by AWS."""

@@ -1,0 +1,1 @@
+"""Microsoft Azure, through its management clients."""

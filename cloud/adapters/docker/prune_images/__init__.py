@@ -1,0 +1,1 @@
+"""`prune_images` by Docker."""

@@ -1,0 +1,1 @@
+"""Google Cloud, through its compute and monitoring clients."""

@@ -1,0 +1,1 @@
+"""`replace_member` by Google Cloud."""

@@ -1,0 +1,1 @@
+"""`restart_instance` by Google Cloud."""

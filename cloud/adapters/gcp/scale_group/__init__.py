@@ -1,0 +1,1 @@
+"""`scale_group` by Google Cloud."""

@@ -1,0 +1,1 @@
+"""`stop_instance` by Google Cloud."""

@@ -1,0 +1,1 @@
+"""Hosts, through an agent that restarts services of its list."""

@@ -1,0 +1,1 @@
+"""`restart_host_service` by an agent on the host."""

@@ -1,0 +1,1 @@
+"""`cordon_node` by Kubernetes."""

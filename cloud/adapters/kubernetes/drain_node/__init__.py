@@ -1,0 +1,1 @@
+"""`drain_node` by Kubernetes."""

@@ -1,0 +1,1 @@
+"""`scale_service` by Kubernetes."""

@@ -1,0 +1,1 @@
+"""`uncordon_node` by Kubernetes."""
