@@ -13,9 +13,9 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Name = Annotated[str, Field(min_length=1, max_length=400, pattern=r"\A[^\s\x00-\x1f\x7f]+\Z")]
+Name = Annotated[str, Field(min_length=1, max_length=400, pattern=r"^[^\s\x00-\x1f\x7f]+$")]
 """An identifier as providers give them: no blanks, no control characters."""
-Place = Annotated[str, Field(max_length=100, pattern=r"\A[A-Za-z0-9_.-]*\Z")]
+Place = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_.-]*$")]
 """A region or zone; empty for the account's own."""
 
 
@@ -127,8 +127,8 @@ class Images(Parameters):
 class Request(Parameters):
     """A request to one of the addresses that the account allows."""
 
-    method: Annotated[str, Field(pattern=r"\A(GET|POST|PUT|PATCH|DELETE)\Z")] = "POST"
-    path: Annotated[str, Field(max_length=2000, pattern=r"\A/[^\s\x00-\x1f\x7f]*\Z")]
+    method: Annotated[str, Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE)$")] = "POST"
+    path: Annotated[str, Field(max_length=2000, pattern=r"^/[^\s\x00-\x1f\x7f]*$")]
     body: Annotated[str, Field(max_length=65_536)] = ""
 
 
