@@ -22,6 +22,7 @@ api = [
     path("series/", ingestion.json_lines),
     *platform.urls,
     path("", include("rules.api.urls")),
+    path("", include("cloud.api.urls")),
     path("", include("ml.api.urls")),
 ]
 

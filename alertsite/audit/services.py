@@ -18,6 +18,14 @@ GENESIS = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
+class Author:
+    """Who saves, and when."""
+
+    name: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Deed:
     """What somebody did. `detail` holds JSON values, never a secret."""
 

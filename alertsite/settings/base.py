@@ -178,6 +178,16 @@ UNFOLD = {"SITE_TITLE": "alertsite", "SITE_HEADER": "alertsite"}
 DEADMAN_URL = env.text("DEADMAN_URL", "")
 ALLOW_PRIVATE_WEBHOOKS = env.flag("ALLOW_PRIVATE_WEBHOOKS", default=False)
 
+# Adapters of the providers of infrastructure; one whose SDK is not installed is left out.
+CLOUD_ADAPTERS = env.words(
+    "CLOUD_ADAPTERS",
+    [
+        "cloud.adapters.http.adapter.HttpAdapter",
+    ],
+)
+CLOUD_ALLOW_PRIVATE = env.flag("CLOUD_ALLOW_PRIVATE", default=False)
+CLOUD_ALLOW_OWN_IDENTITY = env.flag("CLOUD_ALLOW_OWN_IDENTITY", default=False)
+
 # The tenant that receives the metrics of the machine an ingest worker runs on. Empty: none are collected.
 HOST_METRICS_TENANT = env.text("HOST_METRICS_TENANT", "")
 

@@ -12,3 +12,9 @@ class CursorPages(CursorPagination):
     page_size_query_param = "limit"
     max_page_size = 1000
     ordering: str | tuple[str, ...] = "-pk"
+
+
+class ByName(CursorPages):
+    """Ordered by name."""
+
+    ordering = ("name", "id")

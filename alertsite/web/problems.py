@@ -23,6 +23,8 @@ STATUS_BY_CODE: Final = {
     "datasource.in_use": 409,
     "receiver.in_use": 409,
     "people.in_use": 409,
+    "cloud.unknown_account": 404,
+    "cloud.account_disabled": 409,
     "calendar.link": 404,
     "heartbeat.unknown": 404,
     "hook.unknown": 404,

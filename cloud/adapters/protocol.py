@@ -6,12 +6,12 @@ far it has come. Refused, as `cloud.adapters.errors`: everything that the provid
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from cloud.adapters.vocabulary import Parameters, Word
 
@@ -129,6 +129,45 @@ class MetricSeries:
     values: Sequence[float]
 
 
+class AccountSettings(BaseModel):
+    """What an account is configured with; shown to everyone who may read it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    destination: ClassVar[frozenset[str]] = frozenset()
+    """The settings that say where credentials are sent. When one changes, credentials are given anew."""
+
+
+class AccountCredentials(BaseModel):
+    """What an account signs in with; encrypted, and never shown."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an adapter has from the process it runs in. Its class is called with this.
+
+    Attributes
+    ----------
+    allow_private
+        Whether an account may name loopback and private addresses, and sockets of this machine.
+    allow_own_identity
+        Whether an account without keys may sign in as the machine or pod that the platform runs on.
+    monotonic
+        Seconds on a clock that never jumps.
+    resolver
+        Every address of a host name.
+    """
+
+    allow_private: bool
+    allow_own_identity: bool
+    monotonic: Callable[[], float]
+    resolver: Callable[[str], Sequence[str]]
+
+
 class Session(Protocol):
     """An open account. Every call made through it is kept until `exchanges` takes them."""
 
@@ -167,9 +206,9 @@ class Adapter(Protocol):
     """A provider."""
 
     name: ClassVar[str]
-    settings: ClassVar[type[BaseModel]]
+    settings: ClassVar[type[AccountSettings]]
     """What may be shown: regions, project, endpoint, lists of what is allowed."""
-    credentials: ClassVar[type[BaseModel]]
+    credentials: ClassVar[type[AccountCredentials]]
     """What is encrypted."""
     actions: ClassVar[Mapping[str, Action]]
 
@@ -179,8 +218,8 @@ class Adapter(Protocol):
     def check(self, session: Any) -> str:
         """Who the provider says we are. Raises `CredentialsRefused`."""
 
-    def inventory(self, session: Any, *, since: Json) -> Iterator[Sequence[Resource]]:
-        """What the account holds, in pages. `since` is empty, or what `mark` gave after the last sync."""
+    def inventory(self, session: Any) -> Iterator[Sequence[Resource]]:
+        """What the account holds, in pages; each page is asked for when the one before was taken."""
 
     def metrics(self, session: Any, queries: Sequence[MetricQuery]) -> Iterator[MetricSeries]:
         """Samples of the asked metrics."""

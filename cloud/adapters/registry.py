@@ -12,12 +12,13 @@ from cloud.adapters.protocol import Action, Adapter, Session
 
 
 class UnknownProvider(PlatformError):
-    """No adapter has this name, or its extra is not installed."""
+    """No adapter has this name, or what it needs is not installed."""
 
     code = "cloud.unknown_provider"
 
-    def __init__(self, name: str, known: Sequence[str]) -> None:
-        super().__init__(f"provider is {name!r}, accepts {', '.join(known)}")
+    def __init__(self, name: str, known: Sequence[str], lacks: str = "") -> None:
+        missing = f" and needs the extra [{lacks}], which is not installed;" if lacks else ","
+        super().__init__(f"provider is {name!r}{missing} accepts {', '.join(known)}")
 
 
 class UnknownAction(PlatformError):
@@ -30,10 +31,14 @@ class UnknownAction(PlatformError):
 
 
 class AdapterRegistry:
-    """Providers, each with its actions."""
+    """Providers, each with its actions.
 
-    def __init__(self, adapters: Sequence[Adapter]) -> None:
+    `lacking` names the providers that are known and cannot be used, each with the extra to install.
+    """
+
+    def __init__(self, adapters: Sequence[Adapter], lacking: Mapping[str, str] | None = None) -> None:
         self._adapters: Final[Mapping[str, Adapter]] = {adapter.name: adapter for adapter in adapters}
+        self.lacking: Final[Mapping[str, str]] = lacking or {}
 
     def names(self) -> list[str]:
         """Known providers, sorted."""
@@ -48,7 +53,7 @@ class AdapterRegistry:
         """
         known = self._adapters.get(provider)
         if known is None:
-            raise UnknownProvider(provider, self.names())
+            raise UnknownProvider(provider, self.names(), self.lacking.get(provider, ""))
         return known
 
     def action(self, provider: str, word: str) -> Action:

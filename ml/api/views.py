@@ -16,7 +16,8 @@ from rest_framework.response import Response
 
 from alertsite.core.clock import from_datetime, to_datetime
 from alertsite.web.credentials import READ
-from alertsite.web.pagination import CursorPages
+from alertsite.web.pagination import ByName, CursorPages
+from alertsite.web.resources import EditableViewSet, TenantViewSet
 from alertsite.web.views import TenantView
 from ml.api.serializers import (
     AtSerializer,
@@ -28,7 +29,6 @@ from ml.models import ModelGroup, ModelVersion
 from ml.services import groups
 from ml.services.explaining import Explanation, explain
 from ml.services.previewing import Event, Preview, preview
-from rules.api.views import ByName, EditableViewSet, TenantViewSet
 from rules.evaluation.plots import draw
 from rules.services.authoring import Author
 from rules.services.transitions import finite

@@ -14,9 +14,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alertsite.core.clock import SystemClock, to_datetime
+from alertsite.web.pagination import ByName
+from alertsite.web.resources import EditableViewSet
 from rules.api.serializers import DurationField, TextsField
 from rules.api.tokened import TokenView
-from rules.api.views import ByName, EditableViewSet
 from rules.models import Heartbeat
 from rules.services import heartbeats
 from rules.services.heartbeats import NewHeartbeat, Outcome

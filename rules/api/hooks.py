@@ -14,8 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alertsite.core.clock import SystemClock, to_datetime
+from alertsite.web.pagination import ByName
+from alertsite.web.resources import EditableViewSet
 from rules.api.tokened import TokenView, json_body
-from rules.api.views import ByName, EditableViewSet
 from rules.models import InboundHook
 from rules.services import hooks
 from rules.services.hooks import NewHook

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from rest_framework import mixins, serializers
 
 from alertsite.web.pagination import CursorPages
-from rules.api.views import TenantViewSet
+from alertsite.web.resources import TenantViewSet
 from rules.models import Incident, IncidentAlert
 
 

@@ -19,11 +19,11 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from alertsite.core.clock import SystemClock, to_datetime
-from alertsite.web.pagination import CursorPages
+from alertsite.web.pagination import ByName, CursorPages
+from alertsite.web.resources import EditableViewSet, TenantViewSet
 from rules.alerts.notation import FIRST_YEAR, LAST_YEAR
 from rules.api.serializers import DurationField
 from rules.api.tokened import TokenView
-from rules.api.views import ByName, EditableViewSet, TenantViewSet
 from rules.models import (
     Escalation,
     EscalationPolicy,

@@ -17,8 +17,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from alertsite.web.downloads import page_response, pdf_response
-from alertsite.web.pagination import CursorPages
-from rules.api.views import ByName, EditableViewSet, TenantViewSet
+from alertsite.web.pagination import ByName, CursorPages
+from alertsite.web.resources import EditableViewSet, TenantViewSet
 from rules.models import Report, ReportSchedule
 from rules.reports.rendering import file_name
 from rules.services import reporting, reportschedules

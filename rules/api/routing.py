@@ -12,10 +12,10 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alertsite.web.pagination import CursorPages
+from alertsite.web.pagination import ByName, CursorPages
+from alertsite.web.resources import EditableViewSet, TenantViewSet
 from alertsite.web.views import TenantView
 from rules.api.serializers import DurationField
-from rules.api.views import ByName, EditableViewSet, TenantViewSet
 from rules.models import (
     AggregationGroup,
     EscalationPolicy,

@@ -15,11 +15,10 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
-from rest_framework.viewsets import GenericViewSet
 
 from alertsite.core.clock import from_datetime
-from alertsite.web.pagination import CursorPages
-from alertsite.web.views import TenantView
+from alertsite.web.pagination import ByName, CursorPages
+from alertsite.web.resources import EditableViewSet, TenantViewSet
 from rules.api import serializers
 from rules.api.filters import AlertFilter, MessageFilter, RuleFilter, TransitionFilter
 from rules.api.handling import HandledAlerts
@@ -37,17 +36,11 @@ from rules.models import (
 )
 from rules.notify.wording import LANGUAGES
 from rules.services import authoring, datasources, delivery, receivers, tracing
-from rules.services.authoring import Author, RuleDraft
+from rules.services.authoring import RuleDraft
 from rules.services.linting import warnings_after_save
 
 GRACE = timedelta(seconds=30)
 """How long an alert may be on its way before it counts as undelivered."""
-
-
-class ByName(CursorPages):
-    """Ordered by name."""
-
-    ordering = ("name", "id")
 
 
 class ByPosition(CursorPages):
@@ -78,64 +71,6 @@ class NewestTick(CursorPages):
     """Ledger, the newest first."""
 
     ordering = ("-due_at", "id")
-
-
-class TenantViewSet(TenantView, GenericViewSet):  # type: ignore[type-arg]
-    """Base of the resources: rows of the request's tenant, found by id."""
-
-    lookup_value_converter = "uuid"
-    nothing: QuerySet[Any]
-    """No rows of the resource: tells the OpenAPI document which model it is."""
-
-    @property
-    def author(self) -> Author:
-        """Who saves, and when."""
-        return Author(self.actor, self.now)
-
-    def rows(self) -> QuerySet[Any]:
-        """Rows of the tenant."""
-        raise NotImplementedError
-
-    def get_queryset(self) -> QuerySet[Any]:
-        """Rows of the tenant; nothing while the OpenAPI document is made."""
-        if getattr(self, "swagger_fake_view", False):
-            return self.nothing
-        return self.rows()
-
-
-class EditableViewSet(
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    mixins.CreateModelMixin,
-    mixins.UpdateModelMixin,
-    mixins.DestroyModelMixin,
-    TenantViewSet,
-):
-    """Base of the resources that clients write: a subclass names the services that save and remove a row."""
-
-    def save(self, row: Any) -> Any:
-        """Store a new or changed row."""
-        raise NotImplementedError
-
-    def remove(self, row: Any) -> None:
-        """Delete a row."""
-        raise NotImplementedError
-
-    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
-        """Make a row of the request's tenant."""
-        row = self.nothing.model(tenant_id=self.grant.tenant_id, **serializer.validated_data)
-        serializer.instance = self.save(row)
-
-    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
-        """Change what the request names."""
-        row = serializer.instance
-        for name, value in serializer.validated_data.items():
-            setattr(row, name, value)
-        self.save(row)
-
-    def perform_destroy(self, instance: Any) -> None:
-        """Delete by the service."""
-        self.remove(instance)
 
 
 class RuleGroupViewSet(EditableViewSet):

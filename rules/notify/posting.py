@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import httpcore
 
+from alertsite.core.connecting import GuardedBackend, authority_of, read_bounded
 from rules.notify.addresses import Resolver, checked_addresses
 from rules.notify.notification import DeliveryFailed
 
@@ -79,7 +80,7 @@ class Poster:
             If there is no answer, or it breaks off.
         """
         with self._exchanged(Sending("POST", url, headers, body), timeout_s) as response:
-            _read_bounded(response.iter_stream(), MAX_ANSWER_BYTES)
+            read_bounded(response.iter_stream(), MAX_ANSWER_BYTES)
             return Answer(response.status, _decoded(response.headers))
 
     def fetch(self, sending: Sending, *, timeout_s: float, max_bytes: int) -> Content:
@@ -90,16 +91,19 @@ class Poster:
         DeliveryRefused, DeliveryFailed
         """
         with self._exchanged(sending, timeout_s) as response:
-            body = _read_bounded(response.iter_stream(), max_bytes)
+            body = read_bounded(response.iter_stream(), max_bytes)
             whole = len(body) <= max_bytes
             return Content(response.status, body[:max_bytes], whole, _decoded(response.headers))
+
+    def _checked(self, host: str) -> list[str]:
+        return checked_addresses(host, self.resolver, allow_private=self.allow_private)
 
     @contextmanager
     def _exchanged(self, sending: Sending, timeout_s: float) -> Iterator[httpcore.Response]:
         """The answer, its body yet to be read."""
-        backend = _GuardedBackend(self, deadline=self.monotonic() + timeout_s)
+        backend = GuardedBackend(self._checked, self.monotonic, deadline=self.monotonic() + timeout_s)
         target = httpcore.URL(sending.url)
-        sent = [("Host", _authority(target)), *sending.headers.items()]
+        sent = [("Host", authority_of(target)), *sending.headers.items()]
         try:
             with (
                 httpcore.ConnectionPool(ssl_context=self.ssl_context, network_backend=backend) as pool,
@@ -112,94 +116,5 @@ class Poster:
             raise DeliveryFailed(f"{type(error).__name__}: {error}"[:300]) from None
 
 
-def _authority(url: httpcore.URL) -> str:
-    """Host and port as the Host header has them: an IPv6 address in brackets."""
-    host = url.host.decode()
-    bracketed = f"[{host}]" if ":" in host else host
-    return bracketed if url.port is None else f"{bracketed}:{url.port}"
-
-
-def _read_bounded(chunks: Iterable[bytes], max_bytes: int) -> bytes:
-    """The body, or, when it is longer than `max_bytes`, somewhat more than that of it."""
-    kept: list[bytes] = []
-    size = 0
-    for chunk in chunks:
-        kept.append(chunk)
-        size += len(chunk)
-        if size > max_bytes:
-            break
-    return b"".join(kept)
-
-
 def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
-
-
-@dataclass(slots=True)
-class _GuardedBackend(httpcore.NetworkBackend):
-    """Connects to a checked address of the host, while names in headers and certificates stay the host's."""
-
-    poster: Poster
-    deadline: float
-    backend: httpcore.NetworkBackend = field(default_factory=httpcore.SyncBackend)
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ARG002 (the deadline bounds all steps together)
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        """Open a connection to the first address that takes it."""
-        refusal = httpcore.ConnectError("no address")
-        for address in checked_addresses(host, self.poster.resolver, allow_private=self.poster.allow_private):
-            left = self.left(httpcore.ConnectTimeout)
-            try:
-                stream = self.backend.connect_tcp(address, port, left, local_address, socket_options)
-            except httpcore.ConnectError as error:
-                refusal = error
-            else:
-                return _DeadlineStream(self, stream)
-        raise refusal
-
-    def left(self, late: type[httpcore.TimeoutException]) -> float:
-        """Seconds until the deadline. Raises the given error when there are none."""
-        left = self.deadline - self.poster.monotonic()
-        if left <= 0:
-            raise late
-        return left
-
-
-@dataclass(slots=True)
-class _DeadlineStream(httpcore.NetworkStream):
-    """A connection on which no step waits beyond the deadline, however slowly bytes drip."""
-
-    backend: _GuardedBackend
-    stream: httpcore.NetworkStream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 (see connect_tcp)
-        """Some bytes."""
-        return self.stream.read(max_bytes, self.backend.left(httpcore.ReadTimeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        """All of the buffer."""
-        self.stream.write(buffer, self.backend.left(httpcore.WriteTimeout))
-
-    def close(self) -> None:
-        """Hang up."""
-        self.stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ARG002
-    ) -> httpcore.NetworkStream:
-        """The same connection, encrypted, with the certificate checked against the host's name."""
-        left = self.backend.left(httpcore.ConnectTimeout)
-        return _DeadlineStream(self.backend, self.stream.start_tls(ssl_context, server_hostname, left))
-
-    def get_extra_info(self, info: str) -> object:
-        """What the connection knows of itself."""
-        return self.stream.get_extra_info(info)

@@ -7,14 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from alertsite.audit.services import Deed, record
+from alertsite.audit.services import Author, Deed, record
 from alertsite.core.errors import PlatformError
 from alertsite.core.labels import LABEL_NAME, METRIC_NAME
 from alertsite.tenancy.models import Quota
@@ -24,6 +23,21 @@ from rules.models import Datasource, Rule, RuleGroup, RuleVersion
 from rules.notify.templates import check_template
 from rules.services import sharding
 from rules.services.transitions import retire_alerts
+
+__all__ = [
+    "Author",
+    "InvalidRule",
+    "RuleDraft",
+    "TooManyRules",
+    "change_state",
+    "check_draft",
+    "delete_group",
+    "delete_rule",
+    "draft_of",
+    "replace_rules",
+    "save_group",
+    "save_rule",
+]
 
 RECORDED_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
@@ -45,14 +59,6 @@ class TooManyRules(PlatformError):
 
     def __init__(self, *, limit: int) -> None:
         super().__init__(f"the tenant may have {limit} rules, and this would be more")
-
-
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Who saves, and when."""
-
-    name: str
-    now: datetime
 
 
 @dataclass(frozen=True, slots=True)

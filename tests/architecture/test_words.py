@@ -15,9 +15,8 @@ from rules.evaluation.states import State
 ROOT = Path(__file__).parents[2]
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-OURS = [
-    model for model in apps.get_models() if model.__module__.split(".")[0] in {"alertsite", "rules", "ml"}
-]
+APPS = {"alertsite", "rules", "ml", "cloud"}
+OURS = [model for model in apps.get_models() if model.__module__.split(".")[0] in APPS]
 
 
 @pytest.mark.parametrize("model", [model.__name__ for model in OURS])

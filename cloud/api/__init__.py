@@ -1,0 +1,1 @@
+"""REST over cloud accounts."""

@@ -1,0 +1,5 @@
+"""Tables of cloud accounts and of what they hold."""
+
+from cloud.models.account import CloudAccount
+
+__all__ = ["CloudAccount"]
