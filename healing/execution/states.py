@@ -48,6 +48,8 @@ class RunEvent(enum.StrEnum):
     ASK = "ask"
     BEGIN = "begin"
     APPROVE = "approve"
+    """The plan."""
+    APPROVE_STEP = "approve_step"
     REJECT = "reject"
     EXPIRE = "expire"
     GIVE_UP = "give_up"
@@ -92,7 +94,8 @@ _MOVES: Final[Mapping[tuple[RunState, RunEvent], RunState]] = {
     **{(state, _E.ASK): _S.AWAITING for state in (_S.WAITING, _S.HELD, _S.RUNNING, _S.ROLLING_BACK)},
     **{(state, _E.BEGIN): _S.RUNNING for state in (_S.WAITING, _S.HELD)},
     **{(state, _E.GIVE_UP): _S.GIVEN_UP for state in (_S.WAITING, _S.HELD)},
-    (_S.AWAITING, _E.APPROVE): _S.RUNNING,
+    (_S.AWAITING, _E.APPROVE): _S.WAITING,
+    (_S.AWAITING, _E.APPROVE_STEP): _S.RUNNING,
     (_S.AWAITING, _E.REJECT): _S.REJECTED,
     (_S.AWAITING, _E.EXPIRE): _S.EXPIRED,
     (_S.AWAITING, _E.GIVE_UP): _S.GIVEN_UP,
@@ -102,6 +105,7 @@ _MOVES: Final[Mapping[tuple[RunState, RunEvent], RunState]] = {
     (_S.RUNNING, _E.REHEARSED): _S.REHEARSED,
     (_S.RUNNING, _E.VERIFY): _S.VERIFYING,
     (_S.VERIFYING, _E.HEALTHY): _S.SUCCEEDED,
+    (_S.AWAITING, _E.FAIL): _S.FAILED,
     **{(state, _E.FAIL): _S.FAILED for state in (_S.RUNNING, _S.VERIFYING, _S.ROLLING_BACK)},
     **{(state, _E.ROLL_BACK): _S.ROLLING_BACK for state in (_S.RUNNING, _S.VERIFYING)},
     (_S.ROLLING_BACK, _E.UNDONE): _S.ROLLED_BACK,
@@ -111,7 +115,7 @@ _MOVES: Final[Mapping[tuple[RunState, RunEvent], RunState]] = {
     (_S.UNCERTAIN, _E.ROLL_BACK): _S.ROLLING_BACK,
     **{
         (state, _E.CANCEL): _S.CANCELLED
-        for state in (_S.WAITING, _S.HELD, _S.AWAITING, _S.RUNNING, _S.VERIFYING, _S.UNCERTAIN)
+        for state in (_S.WAITING, _S.HELD, _S.AWAITING, _S.RUNNING, _S.VERIFYING)
     },
 }
 

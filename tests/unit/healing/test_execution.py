@@ -34,7 +34,7 @@ from healing.execution.verification import Health, Watch, look
         pytest.param(RunState.WAITING, RunEvent.BEGIN, RunState.RUNNING, id="begins"),
         pytest.param(RunState.WAITING, RunEvent.ASK, RunState.AWAITING, id="asks first"),
         pytest.param(RunState.AWAITING, RunEvent.BEGIN, None, id="does not begin without a yes"),
-        pytest.param(RunState.AWAITING, RunEvent.APPROVE, RunState.RUNNING, id="is approved"),
+        pytest.param(RunState.AWAITING, RunEvent.APPROVE, RunState.WAITING, id="is approved"),
         pytest.param(RunState.REJECTED, RunEvent.APPROVE, None, id="a no is final"),
         pytest.param(RunState.EXPIRED, RunEvent.APPROVE, None, id="too late is too late"),
         pytest.param(RunState.RUNNING, RunEvent.LOSE, RunState.UNCERTAIN, id="an answer is lost for good"),
