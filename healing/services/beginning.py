@@ -107,18 +107,17 @@ def decide(claim: RunClaim, means: Means) -> bool:
         now = means.now
         if run.subject:
             return _decide_step(run, now)
-        gone = _gone(run, plan_of(run), now)
         verdict = standing(run, now=now)
-        if gone is not None:
-            move(run, gone.event, gone.reason, now=now)
-        elif verdict is QuorumReason.APPROVED:
+        if verdict is QuorumReason.APPROVED:
             run.granted, run.granted_hash = spend(run, now=now), run.plan_hash
             move(run, RunEvent.APPROVE, now=now)
             return True
-        elif verdict is QuorumReason.REJECTED:
+        if verdict is QuorumReason.REJECTED:
             move(run, RunEvent.REJECT, "a person said no", now=now)
         elif verdict is QuorumReason.EXPIRED:
             move(run, RunEvent.EXPIRE, "nobody approved in time", now=now)
+        elif gone := _gone(run, plan_of(run), now):
+            move(run, gone.event, gone.reason, now=now)
         rest(run, now + PAUSE, now=now)
         return False
 

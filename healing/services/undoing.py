@@ -105,7 +105,9 @@ def undo(claim: RunClaim, means: Means, run: HealingRun) -> bool:
             return _stop(claim, means, event, f"step {step.key}: {step.reason}")
         if state not in STEP_ENDS:
             return _move_undo(claim, means, scene, step)
-    return _stop(claim, means, RunEvent.UNDONE, run.reason)
+    failed = scene.of_state(StepState.FAILED)
+    why = f"step {failed[0].key}: {failed[0].reason}" if failed else "it was not healthy in time"
+    return _stop(claim, means, RunEvent.UNDONE, why)
 
 
 def _stop(claim: RunClaim, means: Means, event: RunEvent, reason: str) -> bool:
