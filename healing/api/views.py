@@ -126,11 +126,12 @@ class PlaybookViewSet(_Asked, EditableViewSet):
         return self._start(dry=False)
 
     def _start(self, *, dry: bool) -> Response:
+        playbook = self.get_object()
         asked = self.read(serializers.WishSerializer)
         wish = starting.Wish(
             asked.get("labels", {}), asked.get("annotations", {}), asked.get("alert"), dry=dry
         )
-        run = starting.start_by_hand(self.get_object(), wish, self.author, is_person=self.is_person)
+        run = starting.start_by_hand(playbook, wish, self.author, is_person=self.is_person)
         return Response(serializers.HealingRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
     def _shown(self, playbook: Playbook) -> Response:
@@ -189,17 +190,17 @@ class HealingRunViewSet(_Asked, mixins.ListModelMixin, mixins.RetrieveModelMixin
     @action(detail=True, methods=["post"], filterset_class=None)
     def settle(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
         """Say whether the uncertain step happened. Only a person may."""
-        happened = self.read(serializers.SettleSerializer)["happened"]
         run = self.get_object()
+        happened = self.read(serializers.SettleSerializer)["happened"]
         done = handling.settle(
             run.tenant_id, run.pk, self.author, happened=happened, is_person=self.is_person
         )
         return self._shown(done)
 
     def _vote(self, *, approves: bool) -> Response:
+        run = self.get_object()
         asked = self.read(serializers.VoteSerializer)
         said = approving.Said(approves, asked["comment"], asked["subject"], asked["plan_hash"])
-        run = self.get_object()
         return self._shown(approving.vote(run.tenant_id, run.pk, said, self.author, is_person=self.is_person))
 
     def _shown(self, run: HealingRun) -> Response:

@@ -16,8 +16,9 @@ Claimed = tuple[str, str, int]
 
 @task(capability="heal", soft_time_limit=25, time_limit=30, expires=10)
 def wake_healing() -> dict[str, int]:
-    """Start what alerts and predictions start, claim runs that are due, hand them out at once. Idempotency
-    key: the cue, and the claim's fencing token.
+    """Start what alerts and predictions start, hand out runs that are due.
+
+    Idempotency key: the cue, and the claim's fencing token.
     """
     now = to_datetime(SystemClock().now_ms())
     started = starting.start_from_cues(now=now) + starting.start_by_predictions(now=now)

@@ -103,21 +103,32 @@ class HealingMachine(RuleBasedStateMachine):
         self.world = make_account(self.tenant, a=1, b=1)
 
     def teardown(self) -> None:
+        try:
+            self.finish()
+        finally:
+            transaction.savepoint_rollback(self.savepoint)
+            self.scope.__exit__(None, None, None)
+
+    def finish(self) -> None:
+        """Whatever was begun is ended, while everybody says yes."""
+        self.clock.cut_after = None
         if hasattr(self, "needs"):
-            for seconds in (1, 95, 5):  # whatever was begun is ended, while everybody says yes
+            for seconds in (1, 95, 5):
                 self.advance(seconds, None, 0, PEOPLE)
         self.check()
         assert first_break(self.tenant.pk) is None
-        transaction.savepoint_rollback(self.savepoint)
-        self.scope.__exit__(None, None, None)
 
     @initialize(
         low=st.sampled_from(["none", "one"]),
         medium=st.sampled_from(["one", "four-eyes"]),
+        high=st.sampled_from(["one", "four-eyes"]),
         text=st.permutations(TEXTS),
+        first=st.none() | st.sampled_from(FAULTS),
     )
-    def begin(self, low: str, medium: str, text: list[str]) -> None:
-        policy = {"low": low, "medium": medium, "high": "four-eyes"}
+    def begin(self, low: str, medium: str, high: str, text: list[str], first: BaseException | None) -> None:
+        if first is not None:
+            self.fault("act", first, after=True)
+        policy = {"low": low, "medium": medium, "high": high}
         self.needs = {risk: NEEDS[need] for risk, need in policy.items()}
         HealingPolicy.objects.create(tenant=self.tenant, **policy)
         self.playbooks = [

@@ -46,6 +46,8 @@ class FakeSettings(AccountSettings):
     """Which world."""
 
     world: str = "default"
+    things: dict[str, int] = {}
+    """What a world of another process holds before anything is done."""
 
 
 class FakeCredentials(AccountCredentials):
@@ -55,8 +57,10 @@ class FakeCredentials(AccountCredentials):
 class FakeSession:
     """An open world."""
 
-    def __init__(self, name: str) -> None:
-        self.world: World = world(name)
+    def __init__(self, settings: FakeSettings) -> None:
+        self.world: World = world(settings.world)
+        for name, count in settings.things.items():
+            self.world.things.setdefault(name, count)
         self._kept: list[Exchange] = []
 
     def note(self, request: str, sent: Json, status: str) -> None:
@@ -166,7 +170,7 @@ class FakeAdapter:
     def open(self, settings: FakeSettings, credentials: FakeCredentials) -> FakeSession:
         """A session of the world."""
         del credentials
-        return FakeSession(settings.world)
+        return FakeSession(settings)
 
     def check(self, session: FakeSession) -> str:
         """Always the same."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
+from django.utils.module_loading import import_string
 
 from alertsite.core.errors import PlatformError
 from alertsite.runtime.sandbox import join
@@ -20,12 +21,17 @@ from rules.bench.passes import Bench, Measured
 from rules.bench.peer import PeerMeasured, measure_peer, peer_is_installed
 from rules.bench.workloads import WORKLOADS, workload
 
+ELSEWHERE: Final = {"healing": "healing.bench.runs.measure_all"}
+"""Subjects of apps above this one, known here by name: each gives pairs of figures and words."""
+
 
 class Command(BaseCommand):
-    """`rules [--work W1] [--rules N] [--peer prometheus]`, `ingest`, `alerts`; `--passes N`, `--json`."""
+    """`rules [--work W1] [--rules N] [--peer prometheus]`, `ingest`, `alerts`, `healing`; `--passes N`,
+    `--json`.
+    """
 
     help = __doc__
-    subjects: tuple[str, ...] = ("rules", "ingest", "alerts")
+    subjects: tuple[str, ...] = ("rules", "ingest", "alerts", *ELSEWHERE)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("subject", choices=self.subjects)
@@ -42,6 +48,10 @@ class Command(BaseCommand):
         try:
             if options["subject"] == "ingest":
                 self._print_ingestion(measure_ingestion(options["passes"]), as_json=options["json"])
+                return
+            if options["subject"] in ELSEWHERE:
+                for figures, words in import_string(ELSEWHERE[options["subject"]])():
+                    self._show(figures, words, as_json=options["json"])
                 return
             if options["subject"] == "alerts":
                 self._alerts(as_json=options["json"])
