@@ -37,7 +37,7 @@ from rules.services.stores import redis_client
 FAKE: Final = "cloud.adapters.fake.adapter.FakeAdapter"
 WAKE: Final = "healing.tasks.healing.wake_healing"
 CONCURRENCY: Final = 8
-RATE: Final = 20
+RATE: Final = 5
 SECONDS: Final = 20
 RUNS: Final = 1_000
 ALLOWED: Final = 300
