@@ -15,7 +15,7 @@ BEAT_SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "collect host metrics": {"task": "rules.tasks.collecting.collect_host", "schedule": 15.0},
     "wake reports": {"task": "rules.tasks.reporting.wake_reports", "schedule": 15.0},
     "wake models": {"task": "ml.tasks.models.wake_models", "schedule": 5.0},
-    "wake healing": {"task": "healing.tasks.healing.wake_healing", "schedule": 1.0},
+    "wake healing": {"task": "healing.tasks.healing.wake_healing", "schedule": 0.5},
     "archive blocks": {"task": "rules.tasks.upkeep.archive_blocks", "schedule": 600.0},
     "expire history": {"task": "rules.tasks.upkeep.expire_history", "schedule": 3600.0},
 }
