@@ -30,6 +30,7 @@ STATUS_BY_CODE: Final = {
     "hook.unknown": 404,
     "ml.no_champion": 409,
     "healing.not_a_person": 403,
+    "healing.not_an_owner": 403,
     "healing.vote_refused": 409,
     "healing.nothing_to_run": 409,
     "body.too_large": 413,

@@ -24,7 +24,7 @@ from alertsite.web.views import TenantView
 from healing.api import serializers
 from healing.models import HealingRun, Playbook, PlaybookVersion
 from healing.services import approving, handling, playbooks, starting
-from healing.services.people import check_person
+from healing.services.people import check_owner
 from healing.services.policies import policy_of, save_policy
 
 
@@ -217,8 +217,8 @@ class HealingPolicyView(_Asked, TenantView):
 
     @extend_schema(request=serializers.HealingPolicySerializer, responses=serializers.HealingPolicySerializer)
     def patch(self, request: Request) -> Response:
-        """Change it. Only a person may."""
-        check_person(self.actor, is_person=self.is_person)
+        """Change it. Only an owner may."""
+        check_owner(self.grant.tenant_id, request.user)
         policy = policy_of(self.grant.tenant_id)
         asked = serializers.HealingPolicySerializer(policy, data=request.data, partial=True)
         asked.is_valid(raise_exception=True)

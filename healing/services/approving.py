@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -19,6 +20,9 @@ from healing.models import Approval, HealingRun, PlaybookVersion
 from healing.playbooks.planner import Plan
 from healing.services.policies import needs_of, policy_of
 from healing.services.scenes import hash_of, plan_of
+
+MACHINE: Final = "key:"
+"""Begins the names of machines."""
 
 
 class VoteRefused(PlatformError):
@@ -77,7 +81,10 @@ def _authors_of(run: HealingRun) -> set[str]:
     same = PlaybookVersion.objects.for_tenant(run.tenant_id).filter(
         playbook_id=run.playbook_id, digest=run.version.digest
     )
-    return set(same.values_list("author", flat=True))
+    authors = set(same.values_list("author", flat=True))
+    if run.playbook is not None and any(name.startswith(MACHINE) for name in authors):
+        authors.add(run.playbook.armed_by)  # what a machine wrote is vouched for by whoever armed it
+    return authors
 
 
 def vote(tenant_id: UUID, run_id: UUID, said: Said, author: Author, *, is_person: bool) -> HealingRun:

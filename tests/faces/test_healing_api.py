@@ -186,14 +186,28 @@ def test_a_run_is_rejected_and_another_cancelled(alice, dave, acme):
     assert len(alice.get("/api/healing-runs/?state=rejected").json()["results"]) == 1
 
 
-def test_a_policy_is_changed_by_a_person(alice, bob, acme):
+def test_a_policy_is_changed_by_an_owner(alice, bob, carol, acme):
     assert bob.get("/api/healing-policy/").json()["high"] == "four-eyes"
     assert alice.patch("/api/healing-policy/", {"low": "one"}, format="json").json()["low"] == "one"
     assert (
         alice.patch("/api/healing-policy/", {"per_class_hour": {"moon": 1}}, format="json").status_code == 400
     )
     assert machine(acme).patch("/api/healing-policy/", {"low": "none"}, format="json").status_code == 403
-    assert bob.patch("/api/healing-policy/", {"low": "none"}, format="json").status_code == 403
+    for other in (bob, carol):
+        assert other.patch("/api/healing-policy/", {"low": "none"}, format="json").status_code == 403
+
+
+def test_who_arms_what_a_machine_wrote_does_not_approve_it(alice, dave, acme):
+    make_account(acme)
+    path, _ = made(machine(acme))
+    alice.post(f"{path}/arm/")
+    run = dave.post(f"{path}/start/", ABOUT, format="json").json()
+    now_hand().run_for(2)
+    at = f"/api/healing-runs/{run['id']}"
+    shown = {"plan_hash": dave.get(f"{at}/").json()["plan_hash"]}
+
+    assert alice.post(f"{at}/approve/", shown, format="json").status_code == 409
+    assert member(acme, "erin").post(f"{at}/approve/", shown, format="json").status_code == 200
 
 
 def test_nobody_sees_another_tenants_runs(alice, charlie, acme):
