@@ -343,7 +343,10 @@ def test_limits_hold_runs_and_cool_down_does(lenient):
     text = manual(RESTART_STEP, limits="{per_hour: 2, cool_down: 10m, wait: 1h}")
     playbook = make_playbook(lenient, text)
     hand = Hand.at()
-    runs = [hand.start(playbook, service=name) for name in ("a", "b", "c", "a")]
+    runs = []
+    for name in ("a", "b", "c", "a"):
+        runs.append(hand.start(playbook, service=name))
+        hand.run_for(3)
 
     hand.run_for(60, step_s=5)
 
