@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 
 from alertsite.web.tenants import ApiKeyViewSet, TenantViewSet
 from alertsite.web.tokens import Docs, RefreshedToken, Schema, Token
+from healing.api.links import ApprovalLinkView
 from rules.api import ingestion, links, operations, otlp, people
 
 platform = SimpleRouter(use_regex_path=False)
@@ -24,6 +25,7 @@ api = [
     path("", include("rules.api.urls")),
     path("", include("cloud.api.urls")),
     path("", include("ml.api.urls")),
+    path("", include("healing.api.urls")),
 ]
 
 urlpatterns = [
@@ -37,6 +39,7 @@ urlpatterns = [
     path("prometheus/api/v1/", include("rules.api.prometheus")),
     path("alertmanager/api/v2/", include("rules.api.alertmanager")),
     path("act/<str:token>/", links.LinkView.as_view()),
+    path("heal/<str:token>/", ApprovalLinkView.as_view()),
     path("ical/<str:token>/schedule.ics", people.CalendarView.as_view()),
     path("admin/", admin.site.urls),
 ]

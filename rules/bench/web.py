@@ -39,20 +39,21 @@ def web() -> Iterator[tuple[str, psutil.Process]]:
 
 
 @contextmanager
-def worker(queue: str, concurrency: int) -> Iterator[psutil.Process]:
-    """A worker with a pool of threads that serves one queue."""
+def worker(queue: str, concurrency: int, **variables: str) -> Iterator[psutil.Process]:
+    """A worker with a pool of threads that serves one queue; `variables` come to its environment."""
     command = [sys.executable, "-m", "celery", "-A", "alertsite.celery", "worker", "--queues", queue]
     pool = ["--pool", "threads", "--concurrency", str(concurrency), "--loglevel", "warning"]
-    with _running([*command, *pool, "--without-gossip", "--without-mingle"]) as process:
+    with _running([*command, *pool, "--without-gossip", "--without-mingle"], **variables) as process:
         yield psutil.Process(process.pid)
 
 
 @contextmanager
-def _running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    environment = process_variables() | {
+def _running(command: list[str], **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    ours = {
         "DJANGO_SETTINGS_MODULE": "alertsite.settings.base",
         "ALLOW_PRIVATE_WEBHOOKS": "true",
     }
+    environment = process_variables() | ours | variables
     with subprocess.Popen(command, env=environment) as process:  # noqa: S603 (our own command)
         try:
             yield process

@@ -15,7 +15,7 @@ from rules.evaluation.states import State
 ROOT = Path(__file__).parents[2]
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-APPS = {"alertsite", "rules", "ml", "cloud"}
+APPS = {"alertsite", "rules", "ml", "cloud", "healing"}
 OURS = [model for model in apps.get_models() if model.__module__.split(".")[0] in APPS]
 
 

@@ -18,6 +18,7 @@ from tests.factories.rows import make_group, make_receiver, make_rule, make_tena
 OPEN = {"", "healthz", "readyz", "metrics", "docs", "api/schema/", "api/token/", "api/token/refresh/"}
 TOKENED = {
     "act/<str:token>/",
+    "heal/<str:token>/",
     "ical/<str:token>/schedule.ics",
     "api/heartbeats/<str:token>/",
     "api/heartbeats/<str:token>/start",

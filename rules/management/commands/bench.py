@@ -7,10 +7,11 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
+from django.utils.module_loading import import_string
 
 from alertsite.core.errors import PlatformError
 from alertsite.runtime.sandbox import join
@@ -21,14 +22,17 @@ from rules.bench.passes import Bench, Measured
 from rules.bench.peer import PeerMeasured, measure_peer, peer_is_installed
 from rules.bench.workloads import WORKLOADS, workload
 
+ELSEWHERE: Final = {"healing": "healing.bench.runs.measure_all"}
+"""Subjects of apps above this one, known here by name: each gives pairs of figures and words."""
+
 
 class Command(BaseCommand):
-    """`rules [--work W1] [--rules N] [--peer prometheus]`, `ingest`, `alerts`, `inventory`; `--passes N`,
-    `--json`.
+    """`rules [--work W1] [--rules N] [--peer prometheus]`, `ingest`, `alerts`, `inventory`, `healing`;
+    `--passes N`, `--json`.
     """
 
     help = __doc__
-    subjects: tuple[str, ...] = ("rules", "ingest", "alerts", "inventory")
+    subjects: tuple[str, ...] = ("rules", "ingest", "alerts", "inventory", *ELSEWHERE)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("subject", choices=self.subjects)
@@ -48,6 +52,10 @@ class Command(BaseCommand):
                 return
             if options["subject"] == "inventory":
                 self._inventory(as_json=options["json"])
+                return
+            if options["subject"] in ELSEWHERE:
+                for figures, words in import_string(ELSEWHERE[options["subject"]])():
+                    self._show(figures, words, as_json=options["json"])
                 return
             if options["subject"] == "alerts":
                 self._alerts(as_json=options["json"])

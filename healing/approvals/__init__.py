@@ -1,0 +1,1 @@
+"""What must be allowed before anything is done, and by whom."""

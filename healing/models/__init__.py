@@ -1,0 +1,17 @@
+"""Tables of playbooks, their runs, and what people allowed."""
+
+from healing.models.approval import Approval
+from healing.models.playbook import HealingPolicy, Playbook, PlaybookVersion
+from healing.models.run import HealingCue, HealingRun
+from healing.models.step import HealingCall, HealingStep
+
+__all__ = [
+    "Approval",
+    "HealingCall",
+    "HealingCue",
+    "HealingPolicy",
+    "HealingRun",
+    "HealingStep",
+    "Playbook",
+    "PlaybookVersion",
+]

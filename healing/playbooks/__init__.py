@@ -1,0 +1,1 @@
+"""Playbooks as written: read, checked, compiled to a flat graph of steps."""

@@ -1,0 +1,118 @@
+"""Moving claimed runs on, turn by turn. Each turn begins with what is stored and ends with a commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import redis
+import structlog
+from django.db import OperationalError
+
+from alertsite.core.errors import PlatformError
+from alertsite.tenancy.scope import tenant_scope
+from healing.execution.states import ENDS, RunState
+from healing.models import HealingRun
+from healing.services.beginning import begin, decide
+from healing.services.claiming import RunClaim
+from healing.services.holding import ClaimLost, held, read, rest
+from healing.services.means import Means
+from healing.services.outcomes import publish
+from healing.services.undoing import undo
+from healing.services.verifying import verify
+from healing.services.working import work
+
+log = structlog.get_logger(__name__)
+
+MAX_TURNS: Final = 60
+PATIENCE_MS: Final = 45_000
+"""After so long a claimed run is let go between turns, so that one call more still ends within the lease."""
+
+
+@dataclass(slots=True)
+class AdvanceSummary:
+    """What became of a batch of runs."""
+
+    runs: int = 0
+    ended: int = 0
+    lost: int = 0
+    failed: int = 0
+
+
+def advance_claims(claims: Sequence[RunClaim], means: Means) -> AdvanceSummary:
+    """Move claimed runs on. One that fails is left to its lease, and stops no other."""
+    summary = AdvanceSummary()
+    ends_ms = means.clock.now_ms() + PATIENCE_MS
+    for claim in claims:
+        try:
+            with tenant_scope(claim.tenant_id):
+                if means.clock.now_ms() >= ends_ms:
+                    let_go(claim, means)
+                    continue
+                summary.runs += 1
+                summary.ended += advance(claim, means)
+        except ClaimLost:
+            summary.lost += 1
+        except (PlatformError, OperationalError, redis.RedisError) as error:
+            summary.failed += 1
+            log.warning("healing.failed", run=str(claim.run_id), error=str(error))
+    return summary
+
+
+def advance(claim: RunClaim, means: Means) -> bool:
+    """Move one run on as far as it goes now. Whether it has ended.
+
+    Raises
+    ------
+    ClaimLost
+    """
+    ends_ms = means.clock.now_ms() + PATIENCE_MS
+    for _ in range(MAX_TURNS):
+        if not take_turn(claim, means):
+            break
+        if means.clock.now_ms() >= ends_ms:
+            let_go(claim, means)
+            break
+    else:
+        let_go(claim, means)
+    return _announce(claim, means)
+
+
+def take_turn(claim: RunClaim, means: Means) -> bool:
+    """Do the next thing of a run. Whether there may be more to do at once."""
+    run = read(claim)
+    state = RunState(run.state)
+    if state in {RunState.WAITING, RunState.HELD}:
+        return begin(claim, means)
+    if state is RunState.AWAITING:
+        return decide(claim, means)
+    if state is RunState.RUNNING:
+        return work(claim, means, run)
+    if state is RunState.VERIFYING:
+        return verify(claim, means, run)
+    if state is RunState.ROLLING_BACK:
+        return undo(claim, means, run)
+    return False
+
+
+def let_go(claim: RunClaim, means: Means) -> None:
+    """Leave the run due, for whoever claims it next."""
+    with held(claim) as run:
+        rest(run, means.now, now=means.now)
+
+
+def _announce(claim: RunClaim, means: Means) -> bool:
+    """Write the outcome of a run that has ended, as series."""
+    run: HealingRun | None = HealingRun.objects.for_tenant(claim.tenant_id).filter(pk=claim.run_id).first()
+    if run is None or RunState(run.state) not in ENDS:
+        return False
+    if not run.dry:
+        publish(run, means.clock)
+    return True
+
+
+def claim_of(tenant_id: UUID, run: HealingRun) -> RunClaim:
+    """The claim of whoever holds a run now."""
+    return RunClaim(run.pk, tenant_id, run.fencing_token)

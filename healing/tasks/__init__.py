@@ -1,0 +1,5 @@
+"""Tasks of healing."""
+
+from healing.tasks.healing import advance_runs, start_scheduled, wake_healing
+
+__all__ = ["advance_runs", "start_scheduled", "wake_healing"]
