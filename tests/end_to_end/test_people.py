@@ -166,7 +166,7 @@ def test_a_report_arrives_though_its_worker_is_killed(start, desks):
         until(lambda: person.everything("/api/reports/"), 150, "a report that is due")
         up.running()[0]["upkeep"].kill()
         up.lines_until("upkeep healthy")
-        mail = until(lambda: mailbox.messages, 240, "the mail")[0]
+        mail = until(lambda: mailbox.messages, 420, "the mail, after the claim of the killed worker ends,")[0]
         (listed,) = person.everything("/api/reports/")
         facts = person.call("GET", f"/api/reports/{listed['id']}/")["facts"]["now"]
         assert (facts["fired"], facts["resolved"]) == (FIRED, RESOLVED)
