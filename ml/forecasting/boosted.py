@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from importlib import import_module
+from typing import Any, ClassVar, Final
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingRegressor
 
 from alertsite.core.samples import Floats, Ints
 from ml.detectors.protocol import Arrays
@@ -83,7 +83,8 @@ class Boosted:
         for features, target in _lessons(usable, reach, drawn, random):
             rows.append(features)
             targets.append(target)
-        model = HistGradientBoostingRegressor(
+        # Loaded here: it weighs 100 MB, and only workers that learn need it.
+        model = import_module("sklearn.ensemble").HistGradientBoostingRegressor(
             loss="absolute_error",
             max_iter=self.rounds,
             max_leaf_nodes=self.leaves,
@@ -119,7 +120,7 @@ def _lessons(
             yield found.features.astype(np.float32), np.clip(target, -FARTHEST, FARTHEST)
 
 
-def _nodes(model: HistGradientBoostingRegressor) -> Iterator[Arrays]:
+def _nodes(model: Any) -> Iterator[Arrays]:
     """The nodes of each tree, which scikit-learn keeps in private."""
     for (predictor,) in model._predictors:
         nodes = predictor.nodes

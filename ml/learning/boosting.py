@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from alertsite.core.errors import InvalidParameter
 from alertsite.core.samples import Bools, Floats
@@ -169,7 +169,7 @@ def train(lessons: Sequence[Lesson], *, seed: int, rounds: int = 120) -> Trees:
     if not anomalous.any():
         raise InvalidParameter("labels", 0, "at least one anomalous row")
     weights = np.concatenate([lesson.weights for lesson in lessons])
-    classifier = HistGradientBoostingClassifier(
+    classifier = import_module("sklearn.ensemble").HistGradientBoostingClassifier(
         max_iter=rounds,
         learning_rate=0.08,
         max_leaf_nodes=15,
@@ -187,7 +187,7 @@ def train(lessons: Sequence[Lesson], *, seed: int, rounds: int = 120) -> Trees:
     return pack_trees(list(_nodes(classifier)), float(classifier._baseline_prediction.item()))
 
 
-def _nodes(classifier: HistGradientBoostingClassifier) -> Iterator[Arrays]:
+def _nodes(classifier: Any) -> Iterator[Arrays]:
     """The nodes of each tree, which scikit-learn keeps in private."""
     for (predictor,) in classifier._predictors:
         nodes = predictor.nodes

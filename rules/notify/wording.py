@@ -13,6 +13,9 @@ from typing import Any, Final
 
 LANGUAGES: Final = ("en", "fr")
 
+UNKNOWN: Final = "unknown"
+"""The value of an alert that its sender gave none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -33,6 +36,10 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "transition.firing": (
         "The alert began to fire (value {value}): {reason}.",
         "L'alerte s'est déclenchée (valeur {value}) : {reason}.",
+    ),
+    "transition.firing.valueless": (
+        "The alert began to fire: {reason}.",
+        "L'alerte s'est déclenchée : {reason}.",
     ),
     "transition.resolved": ("The alert ended: {reason}.", "L'alerte a pris fin : {reason}."),
     "transition.inactive": (
@@ -139,6 +146,10 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "Escalation {policy}, step {step}, reached nobody: {told}.",
         "Escalade {policy}, étape {step} : personne n'a été joint ({told}).",
     ),
+    "incident.began": (
+        "It begins the incident {title}: {reason}.",
+        "Elle ouvre l'incident {title} : {reason}.",
+    ),
     "incident": (
         "It belongs to the incident {title}: {reason} {evidence}.",
         "Elle appartient à l'incident {title} : {reason} {evidence}.",
@@ -189,6 +200,14 @@ _REASONS: Final[Mapping[str, tuple[str, str]]] = {
     "heartbeat_missed": ("the job did not call home in time", "la tâche n'a pas donné signe de vie à temps"),
     "heartbeat_failed": ("the job reported a failure", "la tâche a signalé un échec"),
     "heartbeat_back": ("the job called home", "la tâche a donné signe de vie"),
+    "shared_labels": ("it shares", "elle partage"),
+    "topology": ("it is next to others by", "elle est voisine d'autres par"),
+    "nothing_open": ("none was open", "aucun n'était ouvert"),
+    "nothing_shared": ("it shares nothing with those open", "elle ne partage rien avec ceux ouverts"),
+    "nothing_near_in_time": (
+        "no alert of those open began shortly before",
+        "aucune alerte de ceux ouverts n'a commencé peu avant",
+    ),
     "heartbeat_changed": (
         "its heartbeat was changed or removed",
         "son signe de vie attendu a été modifié ou supprimé",
@@ -208,7 +227,17 @@ def sentence(entry: Entry, language: str) -> str:
     known = _REASONS.get(str(facts.get("reason", "")))
     if known is not None:
         facts["reason"] = known[LANGUAGES.index(language)]
-    return _WORDS[entry.kind][LANGUAGES.index(language)].format(**facts).strip()
+    words = _WORDS[_key(entry)]
+    return words[LANGUAGES.index(language)].format(**facts).strip()
+
+
+def _key(entry: Entry) -> str:
+    """Which wording: there are two where a fact may be missing."""
+    if entry.kind == "transition.firing" and entry.facts.get("value") == UNKNOWN:
+        return "transition.firing.valueless"
+    if entry.kind == "incident" and not entry.facts["evidence"]:
+        return "incident.began"
+    return entry.kind
 
 
 def story(entries: Sequence[Entry], language: str) -> list[str]:

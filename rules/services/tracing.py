@@ -21,7 +21,7 @@ from rules.models import (
     Suppression,
     ToldAlert,
 )
-from rules.notify.wording import Entry, sentence
+from rules.notify.wording import UNKNOWN, Entry, sentence
 from rules.services.archiving import LEDGER_RETENTION
 
 
@@ -167,7 +167,7 @@ def in_words(found: Trace, language: str) -> tuple[list[dict[str, Any]], str]:
 
 def _of_transitions(transitions: list[AlertTransition]) -> Iterator[Entry]:
     for row in transitions:
-        value = "unknown" if row.value is None else f"{row.value:g}"
+        value = UNKNOWN if row.value is None else f"{row.value:g}"
         facts = {"value": value, "tick": row.trace.get("tick", ""), "expr": row.trace.get("expr", "")}
         yield Entry(row.at, f"transition.{row.state}", facts | {"reason": row.trace.get("reason", "")})
         for route in row.trace.get("routes", []):

@@ -21,7 +21,7 @@ def browsing(up) -> Iterator:
     password = re.search(r"password: (\S+)", up.output).group(1)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page = browser.new_page(viewport={"width": 1200, "height": 1800})
         page.goto(f"http://127.0.0.1:{up.port}/admin/login/")
         page.fill("input[name=username]", "operator")
         page.fill("input[name=password]", password)

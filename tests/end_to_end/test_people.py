@@ -122,8 +122,9 @@ def test_an_escalation_outlives_its_workers_and_ends_with_an_answer(start, desks
 
     post_alerts(person, alert(1, endsAt="2099-01-01T00:00:00Z"))
     until(first.escalated, 30, "the first step")
+    processes = up.running()[0]
     for name in ("notify", "beat"):
-        up.running()[0][name].kill()
+        processes[name].kill()
     up.lines_until("notify healthy")
     (told,) = until(second.escalated, STEP_S + 60, "the second step, after the workers were killed")
     link = re.sub(r"^https?://[^/]+", f"http://127.0.0.1:{up.port}", told["actions"]["acknowledge"])
@@ -163,9 +164,9 @@ def test_a_report_arrives_though_its_worker_is_killed(start, desks):
         }
         person.call("POST", "/api/report-schedules/", json=body)
         until(lambda: person.everything("/api/reports/"), 150, "a report that is due")
-        up.running()[0]["report"].kill()
-        up.lines_until("report healthy")
-        mail = until(lambda: mailbox.messages, 240, "the mail")[0]
+        up.running()[0]["upkeep"].kill()
+        up.lines_until("upkeep healthy")
+        mail = until(lambda: mailbox.messages, 420, "the mail, after the claim of the killed worker ends,")[0]
         (listed,) = person.everything("/api/reports/")
         facts = person.call("GET", f"/api/reports/{listed['id']}/")["facts"]["now"]
         assert (facts["fired"], facts["resolved"]) == (FIRED, RESOLVED)
@@ -184,11 +185,10 @@ def draw(up, person: Person, alert_id: str, directory: Path | None) -> None:
     pages = {
         "alert-trace": f"/admin/rules/alertinstance/{alert_id}/change/",
         "escalation-message": f"/admin/rules/outboxmessage/{message['id']}/change/",
-        "routes": "/admin/rules/route/",
     }
     with browsing(up) as page:
         for name, path in pages.items():
             answer = page.goto(f"http://127.0.0.1:{up.port}{path}")
             assert answer.status == 200, path
             if directory:
-                page.screenshot(path=str(directory / f"{name}.png"), full_page=True)
+                page.screenshot(path=str(directory / f"{name}.png"))
