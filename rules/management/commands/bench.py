@@ -46,49 +46,47 @@ class Command(BaseCommand):
         if settings.SANDBOX_NAME:
             self._servers = join(settings.SANDBOX_NAME)
         call_command("migrate", interactive=False, verbosity=0)
+        measure = {"ingest": self._ingest, "inventory": self._inventory, "alerts": self._alerts}
         try:
-            if options["subject"] == "ingest":
-                self._print_ingestion(measure_ingestion(options["passes"]), as_json=options["json"])
-                return
-            if options["subject"] == "inventory":
-                self._inventory(as_json=options["json"])
-                return
             if options["subject"] in ELSEWHERE:
                 for figures, words in import_string(ELSEWHERE[options["subject"]])():
                     self._show(figures, words, as_json=options["json"])
-                return
-            if options["subject"] == "alerts":
-                self._alerts(as_json=options["json"])
-                return
-            if options["peer"] and not peer_is_installed():
-                self.stderr.write("prometheus is not installed: measuring without it")
-                options["peer"] = None
-            for name in options["work"] or WORKLOADS:
-                work = workload(name)
-                if options["rules"]:
-                    work = work.scaled(options["rules"])
-                measured = Bench(work).measure(options["passes"])
-                peer = measure_peer(work, options["passes"]) if options["peer"] else None
-                self._print(measured, peer, as_json=options["json"])
+            else:
+                measure.get(options["subject"], self._rules)(options)
         except PlatformError as error:
             raise CommandError(str(error)) from None
 
-    def _inventory(self, *, as_json: bool) -> None:
+    def _rules(self, options: dict[str, Any]) -> None:
+        if options["peer"] and not peer_is_installed():
+            self.stderr.write("prometheus is not installed: measuring without it")
+            options["peer"] = None
+        for name in options["work"] or WORKLOADS:
+            work = workload(name)
+            if options["rules"]:
+                work = work.scaled(options["rules"])
+            measured = Bench(work).measure(options["passes"])
+            peer = measure_peer(work, options["passes"]) if options["peer"] else None
+            self._print(measured, peer, as_json=options["json"])
+
+    def _ingest(self, options: dict[str, Any]) -> None:
+        self._print_ingestion(measure_ingestion(options["passes"]), as_json=options["json"])
+
+    def _inventory(self, options: dict[str, Any]) -> None:
         for each in measure_inventory(10_000):
             self._show(
                 each,
                 f"inventory, {each.what}: {each.resources:,} seen, {each.written:,} written in "
                 f"{each.seconds:.1f} s, {each.grown_mb:.0f} MB more, {each.peak_mb:.0f} MB at its highest",
-                as_json=as_json,
+                as_json=options["json"],
             )
 
-    def _alerts(self, *, as_json: bool) -> None:
+    def _alerts(self, options: dict[str, Any]) -> None:
         taken = measure_intake(10_000)
         self._show(
             taken,
             f"intake: {taken.alerts_per_cpu_s:,.0f} new alerts a CPU second in batches of 64 (web "
             f"{taken.web_cpu_s:.2f} s, postgres {taken.postgres_cpu_s:.2f}, redis {taken.redis_cpu_s:.2f})",
-            as_json=as_json,
+            as_json=options["json"],
         )
         for storm in (0, STORM):
             way = measure_delivery(20, storm=storm)
@@ -96,7 +94,7 @@ class Command(BaseCommand):
             self._show(
                 way,
                 f"delivery at {RATE}/s{beside}: p50 {way.p50_ms:.0f} ms, p99 {way.p99_ms:.0f} ms",
-                as_json=as_json,
+                as_json=options["json"],
             )
         for active in (1_000, 10_000, 100_000):
             cost = measure_standing(active)
@@ -105,7 +103,7 @@ class Command(BaseCommand):
                 f"{active:,} active: page {cost.page_ms:.0f} ms, filtered {cost.filtered_page_ms:.0f} ms, "
                 f"acknowledge {min(active, 10_000):,} in {cost.acknowledge_10k_s:.2f} s, silence "
                 f"{cost.silence_s * 1000:.0f} ms, web {cost.web_mb:.0f} MB",
-                as_json=as_json,
+                as_json=options["json"],
             )
 
     def _show(self, measured: Any, text: str, *, as_json: bool) -> None:
