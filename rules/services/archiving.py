@@ -13,13 +13,25 @@ from django.db import connection, transaction
 from alertsite.core.clock import Clock, to_datetime
 from alertsite.tenancy.models import Quota, Tenant
 from alertsite.tenancy.scope import platform_scope, tenant_scope
-from rules.models import LedgerEntry, OutboxMessage, Report, SeriesBlock
+from rules.models import LedgerEntry, OutboxMessage, Report, SeriesBlock, Suppression
 from rules.series.backends.archive import ClosedBlock, encode_block
 from rules.services.stores import hot_store
 from rules.services.watching import forget_canaries
 
 LEDGER_RETENTION: Final = timedelta(days=35)
 ROWS_A_STATEMENT: Final = 10_000
+_IDLE_GROUPS: Final = """
+DELETE FROM rules_aggregationgroup held
+WHERE next_flush_at IS NULL AND id IN (
+    SELECT id FROM rules_aggregationgroup idle
+    WHERE next_flush_at IS NULL AND GREATEST(created_at, last_notified_at) < %(before)s
+        AND NOT EXISTS (SELECT 1 FROM rules_groupedalert WHERE group_id = idle.id)
+        AND NOT EXISTS (SELECT 1 FROM rules_outboxmessage WHERE group_id = idle.id)
+        AND NOT EXISTS (SELECT 1 FROM rules_suppression WHERE group_id = idle.id)
+        AND NOT EXISTS (SELECT 1 FROM rules_escalation WHERE group_id = idle.id)
+    LIMIT %(limit)s
+)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +101,8 @@ def _expire_blocks(tenant_id: UUID, now: datetime) -> int:
 
 
 def expire_history(clock: Clock) -> dict[str, int]:
-    """Delete ledger rows and ended messages older than `LEDGER_RETENTION`, and reports older than their
-    tenant's quota says, some at a time.
+    """Delete ledger rows, ended messages, reasons for silence and groups that nothing joined any more, all
+    older than `LEDGER_RETENTION`, and reports older than their tenant's quota says, some at a time.
     """
     before = to_datetime(clock.now_ms()) - LEDGER_RETENTION
     with platform_scope():
@@ -98,12 +110,22 @@ def expire_history(clock: Clock) -> dict[str, int]:
         ended = OutboxMessage.across_tenants.filter(
             created_at__lt=before, status__in=["delivered", "cancelled"]
         )
+        silent = Suppression.across_tenants.filter(at__lt=before)
         return {
             "ledger": LedgerEntry.across_tenants.filter(pk__in=old_ticks[:ROWS_A_STATEMENT]).delete()[0],
             "canaries": forget_canaries(now=to_datetime(clock.now_ms())),
             "messages": OutboxMessage.across_tenants.filter(pk__in=ended[:ROWS_A_STATEMENT]).delete()[0],
+            "suppressions": Suppression.across_tenants.filter(pk__in=silent[:ROWS_A_STATEMENT]).delete()[0],
+            "groups": _expire_groups(before),
             "reports": _expire_reports(clock),
         }
+
+
+def _expire_groups(before: datetime) -> int:
+    """In one statement, whose conditions are looked at again if an alert joins the group meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(_IDLE_GROUPS, {"before": before, "limit": ROWS_A_STATEMENT})
+        return int(cursor.rowcount)
 
 
 def _expire_reports(clock: Clock) -> int:

@@ -11,12 +11,13 @@ from alertsite.core.clock import from_datetime
 from alertsite.core.labels import label_set
 from alertsite.tenancy.models import Quota
 from alertsite.tenancy.scope import platform_scope
-from rules.models import LedgerEntry, SeriesBlock
+from rules.models import AggregationGroup, LedgerEntry, OutboxMessage, SeriesBlock
 from rules.series.protocols import SampleBatch
 from rules.services import archiving
 from rules.services.querying import QueryTerms, TenantQueries
 from rules.services.stores import hot_store
-from tests.factories.rows import NOON, make_group, make_rule, make_tenant
+from tests.factories.notifying import flush_due, make_route, post
+from tests.factories.rows import NOON, make_group, make_receiver, make_rule, make_tenant
 from tests.fakes.clock import FakeClock
 
 START_MS = from_datetime(NOON)
@@ -115,5 +116,27 @@ def test_ledger_goes_after_its_retention(tenant, clock):
         "ledger": 1,
         "canaries": 0,
         "messages": 0,
+        "suppressions": 0,
+        "groups": 0,
         "reports": 0,
     }
+
+
+def test_groups_that_nothing_joins_go_and_those_in_use_stay(tenant):
+    clock = FakeClock(NOON)
+    make_route(tenant, receiver=make_receiver(tenant, name="desk"), group_by=["n"], group_wait_s=0)
+    post(tenant, {"n": "over"}, {"n": "goes on"}, now=NOON, ends_at=NOON + timedelta(days=9999))
+    flush_due(clock)
+    clock.advance(minutes=6)
+    post(tenant, {"n": "over"}, now=clock.now(), ends_at=clock.now())
+    flush_due(clock)
+    clock.advance(minutes=6)
+    flush_due(clock)
+    OutboxMessage.objects.for_tenant(tenant).update(status="delivered")
+    clock.advance(days=archiving.LEDGER_RETENTION.days + 1)
+
+    done = archiving.expire_history(clock)
+
+    assert done["groups"] == 1
+    (kept,) = AggregationGroup.objects.for_tenant(tenant)
+    assert kept.labels == {"n": "goes on"}
