@@ -10,15 +10,23 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Window
-from django.db.models.functions import RowNumber
 
-from rules.models import AlertTransition, Origin, OutboxMessage, ToldAlert
+from rules.models import AlertTransition, Origin, OutboxMessage
 from rules.notify.notification import FIRING, RESOLVED, TEST, AlertNotice, Notification
 from rules.services.links import action_links
 
 MAX_ALERTS: Final = 100
 """Alerts a notification lists; it says how many more there are."""
+
+_TOLD: Final = """
+SELECT * FROM (
+    SELECT change.*, told.message_id, count(*) OVER (PARTITION BY told.message_id) AS total,
+        row_number() OVER (PARTITION BY told.message_id ORDER BY change.state, change.at, told.id) AS place
+    FROM rules_toldalert told JOIN rules_alerttransition change ON change.id = told.transition_id
+    WHERE told.message_id = ANY(%(messages)s)
+) AS numbered
+WHERE place <= %(limit)s ORDER BY message_id, place
+"""
 
 
 @dataclass(slots=True)
@@ -31,22 +39,12 @@ class Told:
 
 def told_by(messages: Iterable[OutboxMessage]) -> Mapping[UUID, Told]:
     """What each message tells. Alerts that fire come first, the oldest first. One statement."""
-    order = ["transition__state", "transition__at", "pk"]
-    rows = (
-        ToldAlert.across_tenants.filter(message__in=[message.pk for message in messages])
-        .annotate(
-            place=Window(RowNumber(), partition_by="message_id", order_by=order),
-            total=Window(Count("pk"), partition_by="message_id"),
-        )
-        .filter(place__lte=MAX_ALERTS)
-        .select_related("transition")
-        .order_by("message_id", "place")
-    )
     found: defaultdict[UUID, Told] = defaultdict(Told)
-    for row in rows:
-        told = found[row.message_id]
-        told.changes.append(row.transition)
-        told.total = row.total
+    wanted = {"messages": [message.pk for message in messages], "limit": MAX_ALERTS}
+    for change in AlertTransition.across_tenants.raw(_TOLD, wanted):
+        told = found[change.message_id]
+        told.changes.append(change)
+        told.total = change.total
     return found
 
 
