@@ -12,7 +12,6 @@ from django.conf import settings
 
 from alertsite.runtime.sandbox import join
 
-
 # A busy machine must not fail a law: neither an example nor drawing it has a deadline.
 hypothesis.settings.register_profile(
     "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
