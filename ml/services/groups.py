@@ -27,7 +27,18 @@ MAX_ROWS_BETWEEN_TRAININGS: Final = 3_000
 MAX_HORIZONS: Final = 10
 MAX_HORIZON_S: Final = 7 * 86_400
 LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_KEPT: Final = ("state", "state_reason", "training_error", "next_due_at", "leased_until", "fencing_token")
+_KEPT: Final = (
+    "state",
+    "state_reason",
+    "training_error",
+    "next_due_at",
+    "next_drift_at",
+    "leased_until",
+    "fencing_token",
+    "threshold_scale",
+    "threshold_reason",
+    "threshold_at",
+)
 
 
 class InvalidModelGroup(PlatformError):
@@ -193,6 +204,26 @@ def retire(version: ModelVersion, author: Author) -> ModelVersion:
         _locked(version).filter(pk=version.pk).update(status=ModelVersion.Status.RETIRED)
         _record(version.group, author, "version_retired", version=version.number)
     version.status = ModelVersion.Status.RETIRED
+    return version
+
+
+def shadow(version: ModelVersion, author: Author) -> ModelVersion:
+    """Let a retired version score beside the champion, as the only challenger, in series no rule reads.
+
+    Raises
+    ------
+    Conflict
+        If it is the champion.
+    """
+    with transaction.atomic():
+        versions = _locked(version)
+        version.refresh_from_db(fields=["status"])
+        if version.status == ModelVersion.Status.CHAMPION:
+            raise Conflict(f"version {version.number} is the champion, only others score beside it")
+        versions.filter(status=ModelVersion.Status.CHALLENGER).update(status=ModelVersion.Status.RETIRED)
+        versions.filter(pk=version.pk).update(status=ModelVersion.Status.CHALLENGER, shadow={})
+        _record(version.group, author, "version_shadowed", version=version.number)
+    version.status, version.shadow = ModelVersion.Status.CHALLENGER, {}
     return version
 
 

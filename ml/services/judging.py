@@ -52,8 +52,8 @@ def only_anomalies(group: ModelGroup) -> None:
 
 
 def terms_of(group: ModelGroup) -> Terms:
-    """What the group asks of scores."""
-    return Terms(group.sensitivity, group.direction, group.min_deviation)  # type: ignore[arg-type]
+    """What the group asks of scores, and what feedback made of that."""
+    return Terms(group.sensitivity / group.threshold_scale, group.direction, group.min_deviation)  # type: ignore[arg-type]
 
 
 def warm_rows(group: ModelGroup) -> int:
