@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin
 
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.core.errors import PlatformError
-from ml.models import ModelGroup, ModelVersion
+from ml.models import DriftEvent, ModelGroup, ModelVersion, TrainingCheckpoint
 from ml.services import groups
 from ml.services.groups import InvalidModelGroup
 from rules.services.authoring import Author
@@ -45,7 +45,15 @@ class ModelGroupAdmin(ModelAdmin):  # type: ignore[misc]
     list_display = ["name", "tenant", "kind", "selector", "detector", "state", "state_reason", "enabled"]
     list_filter = ["tenant", "kind", "state", "enabled"]
     search_fields = ["name", "selector"]
-    readonly_fields = ["state", "state_reason", "training_error", "next_due_at", "next_train_at"]
+    readonly_fields = [
+        "state",
+        "state_reason",
+        "training_error",
+        "threshold_scale",
+        "threshold_reason",
+        "next_due_at",
+        "next_train_at",
+    ]
     actions = ["train"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ModelGroup | None = None) -> list[str]:  # noqa: ARG002
@@ -70,29 +78,47 @@ class ModelGroupAdmin(ModelAdmin):  # type: ignore[misc]
         messages.success(request, f"{queryset.count()} will learn within seconds")
 
 
-@admin.register(ModelVersion)
-class ModelVersionAdmin(ModelAdmin):  # type: ignore[misc]
-    list_display = ["group", "number", "status", "detector", "trained_from", "trained_until", "quality"]
-    list_filter = ["tenant", "status"]
-    exclude = ["artefact"]
-    actions = ["promote", "retire", "rollback"]
+class Written(ModelAdmin):  # type: ignore[misc]
+    """Rows that the platform writes and people read."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        """Versions are learned."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: ModelVersion | None = None) -> bool:  # noqa: ARG002
-        """A version never changes; its status does, by actions."""
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: ModelVersion | None = None) -> bool:  # noqa: ARG002
-        """Versions go with their group."""
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
+
+
+@admin.register(DriftEvent)
+class DriftEventAdmin(Written):
+    list_display = ["at", "group", "subject", "psi", "bound", "training_asked"]
+    list_filter = ["tenant", "subject"]
+
+
+@admin.register(TrainingCheckpoint)
+class TrainingCheckpointAdmin(Written):
+    list_display = ["group", "detector", "step", "saved_at"]
+    exclude = ["data"]
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(Written):
+    list_display = ["group", "number", "status", "detector", "trained_from", "trained_until", "quality"]
+    list_filter = ["tenant", "status"]
+    exclude = ["artefact", "profile"]
+    actions = ["promote", "shadow", "retire", "rollback"]
 
     @admin.action(description="Let it score")
     def promote(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
         """The champion retires."""
         self._each(request, queryset, groups.promote)
+
+    @admin.action(description="Let it score beside the champion")
+    def shadow(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
+        """In series that no rule reads."""
+        self._each(request, queryset, groups.shadow)
 
     @admin.action(description="Retire")
     def retire(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:

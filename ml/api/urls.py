@@ -10,6 +10,7 @@ from ml.api import views
 router = SimpleRouter(use_regex_path=False)
 router.register("model-groups", views.ModelGroupViewSet, basename="model-group")
 router.register("model-versions", views.ModelVersionViewSet, basename="model-version")
+router.register("drift-events", views.DriftEventViewSet, basename="drift-event")
 
 urlpatterns = [
     path("model-groups/preview/", views.PreviewView.as_view()),

@@ -21,12 +21,13 @@ from alertsite.web.pagination import CursorPages
 from alertsite.web.views import TenantView
 from ml.api.serializers import (
     AtSerializer,
+    DriftEventSerializer,
     ModelGroupSerializer,
     ModelPreviewSerializer,
     ModelVersionSerializer,
     PredictionSerializer,
 )
-from ml.models import ModelGroup, ModelVersion
+from ml.models import DriftEvent, ModelGroup, ModelVersion
 from ml.services import groups
 from ml.services.explaining import Explanation, explain
 from ml.services.likelihood import predict_alert_likelihood
@@ -138,12 +139,36 @@ class ModelVersionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tena
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
+    def shadow(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
+        """Let it score beside the champion, in series that no rule reads."""
+        return self._done(groups.shadow)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
     def rollback(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
         """Let the version before this champion score again."""
         return self._done(groups.rollback)
 
     def _done(self, act: Callable[[ModelVersion, Author], ModelVersion]) -> Response:
         return Response(self.get_serializer(act(self.get_object(), self.author)).data)
+
+
+class NewestDrift(CursorPages):
+    """Drift events, the newest first."""
+
+    ordering = ("-at", "id")
+
+
+class DriftEventViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):
+    """Drift that was seen."""
+
+    nothing = DriftEvent.across_tenants.none()
+    serializer_class = DriftEventSerializer
+    pagination_class = NewestDrift
+    filterset_fields: ClassVar[list[str]] = ["group", "subject"]
+
+    def rows(self) -> QuerySet[DriftEvent]:
+        return DriftEvent.objects.for_tenant(self.grant.tenant_id)
 
 
 def _explained(one: Explanation) -> dict[str, Any]:

@@ -19,12 +19,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='modelgroup',
             name='host_label',
-            field=models.CharField(blank=True, help_text='Of anomalies: the label that names a host. Its series are then judged together, one score a host.', max_length=100),
+            field=models.CharField(blank=True, help_text='Of anomalies: the label that names a host, whose series are then judged together.', max_length=100),
         ),
         migrations.AddField(
             model_name='modelgroup',
             name='next_drift_at',
-            field=models.DateTimeField(editable=False, help_text='When drift is looked for next.', null=True),
+            field=models.DateTimeField(editable=False, help_text='When drift is next looked for', null=True),
         ),
         migrations.AddField(
             model_name='modelgroup',
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='modelversion',
             name='profile',
-            field=models.JSONField(default=dict, help_text='Deciles of what was learned; drift is told from them.'),
+            field=models.JSONField(default=dict, help_text='Deciles of what was learned; drift is told by them'),
         ),
         migrations.AddField(
             model_name='modelversion',

@@ -71,7 +71,7 @@ class ModelGroup(TenantModel):
     host_label = models.CharField(
         max_length=100,
         blank=True,
-        help_text="Of anomalies: the label that names a host. Its series are then judged together, one score a host.",
+        help_text="Of anomalies: the label that names a host, whose series are then judged together.",
     )
     service_label = models.CharField(
         max_length=100,
@@ -117,7 +117,7 @@ class ModelGroup(TenantModel):
         null=True, editable=False, help_text="When it last moved; verdicts on time since then count."
     )
     next_due_at = models.DateTimeField(editable=False)
-    next_drift_at = models.DateTimeField(null=True, editable=False, help_text="When drift is looked for next.")
+    next_drift_at = models.DateTimeField(null=True, editable=False, help_text="When drift is next looked for")
     next_train_at = models.DateTimeField(editable=False)
     leased_until = models.DateTimeField(editable=False)
     fencing_token = models.PositiveBigIntegerField(default=0, editable=False)

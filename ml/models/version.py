@@ -43,7 +43,7 @@ class ModelVersion(TenantModel):
     excluded = models.JSONField(default=list, help_text="Spans left out: series, start and end, ms.")
     quality = models.JSONField(default=dict)
     columns = models.JSONField(default=list, help_text="Of hosts: label sets of their metrics, in order.")
-    profile = models.JSONField(default=dict, help_text="Deciles of what was learned; drift is told from them.")
+    profile = models.JSONField(default=dict, help_text="Deciles of what was learned; drift is told by them")
     shadow = models.JSONField(
         default=dict, help_text="What it said as challenger: samples, agreement with the champion, flagged."
     )

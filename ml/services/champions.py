@@ -38,6 +38,8 @@ class Champion:
     version: ModelVersion
     model: Model
     labels: list[LabelSet]
+    columns: tuple[LabelSet, ...] = ()
+    """Of hosts: their metrics, in its order."""
 
 
 def champion_of(group: ModelGroup, *, now: datetime) -> Champion:
@@ -65,7 +67,11 @@ def trusted_version(group: ModelGroup, *, now: datetime) -> ModelVersion:
     version: ModelVersion | None = versions.filter(status=ModelVersion.Status.CHAMPION).first()
     if version is None:
         raise NoChampion("no model was learned yet")
-    if (version.selector, version.step_s) != (group.selector, group.step_s):
+    if (version.selector, version.step_s, bool(version.columns)) != (
+        group.selector,
+        group.step_s,
+        bool(group.host_label),
+    ):
         raise NoChampion(f"version {version.number} was learned from another selector or step")
     age = now - version.trained_until
     if age > timedelta(seconds=STALE_INTERVALS * group.retrain_interval_s):
@@ -81,7 +87,8 @@ def loaded(version: ModelVersion) -> Champion:
     CorruptArtefact
     """
     model = _model(version.tenant_id, version.pk, version.checksum)
-    return Champion(version, model, series_of(version))
+    columns = tuple(tuple((name, value) for name, value in one) for one in version.columns)
+    return Champion(version, model, series_of(version), columns)
 
 
 def series_of(version: ModelVersion) -> list[LabelSet]:

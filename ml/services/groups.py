@@ -51,21 +51,22 @@ class InvalidModelGroup(PlatformError):
         self.errors = dict(errors)
 
 
-def detectors_offered() -> list[str]:
-    """Names of the detectors that take single metrics."""
-    return [name for name in DETECTORS if name in {AUTO, *DEEP} or not DETECTORS[name].joint]
+def detectors_offered(*, hosts: bool = False) -> list[str]:
+    """Names of the detectors that take single metrics, or all metrics of a host together."""
+    return [name for name in DETECTORS if name in {AUTO, *DEEP} or DETECTORS[name].joint == hosts]
 
 
-def offered_for(kind: str) -> list[str]:
-    """Names that a group of a kind may have as its detector."""
+def offered_for(kind: str, *, hosts: bool = False) -> list[str]:
+    """Names that a group of a kind, of series or of hosts, may have as its detector."""
     if kind == ModelGroup.Kind.FORECAST:
         return list(FORECASTERS)
-    return [AUTO] if kind == ModelGroup.Kind.INCIDENT else detectors_offered()
+    return [AUTO] if kind == ModelGroup.Kind.INCIDENT else detectors_offered(hosts=hosts)
 
 
 def every_offered() -> list[str]:
     """The names for all kinds."""
-    return list(dict.fromkeys(name for kind in ModelGroup.Kind for name in offered_for(kind)))
+    kinds = [offered_for(kind, hosts=hosts) for kind in ModelGroup.Kind for hosts in (False, True)]
+    return list(dict.fromkeys(name for names in kinds for name in names))
 
 
 def save_group(group: ModelGroup, author: Author) -> ModelGroup:
@@ -110,7 +111,11 @@ def check_terms(group: ModelGroup) -> None:
     ------
     InvalidModelGroup
     """
-    offered = offered_for(group.kind)
+    if group.host_label and (
+        group.kind != ModelGroup.Kind.ANOMALY or not LABEL_NAME.fullmatch(group.host_label)
+    ):
+        raise InvalidModelGroup({"host_label": "accepts the name of a label, in groups of anomalies alone"})
+    offered = offered_for(group.kind, hosts=bool(group.host_label))
     if group.detector not in offered:
         accepts = ", ".join(offered)
         raise InvalidModelGroup({"detector": f"is {group.detector!r}, accepts one of {accepts}"})

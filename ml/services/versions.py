@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -33,6 +33,8 @@ class Learned:
     quality: dict[str, Any]
     excluded: Sequence[dict[str, Any]] = ()
     parent: ModelVersion | None = None
+    columns: Sequence[LabelSet] = ()
+    profile: Mapping[str, Any] = field(default_factory=dict)
 
 
 def store(
@@ -68,6 +70,8 @@ def store(
             trained_until=to_datetime(learned.until_ms),
             excluded=list(learned.excluded),
             quality=learned.quality,
+            columns=list(learned.columns),
+            profile=dict(learned.profile),
             created_at=to_datetime(learned.until_ms),
         )
     return created

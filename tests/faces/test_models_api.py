@@ -8,7 +8,7 @@ import pytest
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.core.labels import label_set
 from alertsite.tenancy.models import Quota
-from ml.models import ModelGroup
+from ml.models import DriftEvent, ModelGroup
 from ml.services import training
 from rules.series.protocols import SampleBatch
 from rules.services.stores import hot_store
@@ -68,12 +68,28 @@ def test_a_group_is_trained_explained_and_rolled_back(alice, bob, acme, made, la
     assert [newest["status"], first["status"]] == ["champion", "retired"]
     assert newest["parent"] == first["id"]
     assert bob.post(f"/api/model-versions/{newest['id']}/rollback/").status_code == 403
+    assert alice.post(f"/api/model-versions/{newest['id']}/shadow/").status_code == 409
+    assert alice.post(f"/api/model-versions/{first['id']}/shadow/").json()["status"] == "challenger"
+    assert alice.post(f"/api/model-versions/{first['id']}/retire/").json()["shadow"] == {}
     assert alice.post(f"/api/model-versions/{newest['id']}/rollback/").json()["number"] == 1
     assert alice.post(f"/api/model-versions/{newest['id']}/rollback/").status_code == 409
     assert alice.post(f"/api/model-versions/{newest['id']}/promote/").json()["status"] == "champion"
     assert alice.post(f"/api/model-versions/{newest['id']}/retire/").json()["status"] == "retired"
     assert alice.get(f"{path}/explain/").status_code == 409
     assert alice.delete(f"{path}/").status_code == 204
+
+
+def test_drift_and_thresholds_are_told(alice, acme, made):
+    training.train_group(acme.pk, made["id"], SystemClock())
+    version = alice.get("/api/model-versions/").json()["results"][0]
+    DriftEvent.objects.for_tenant(acme).create(
+        tenant=acme, group_id=made["id"], version_id=version["id"], subject="values", psi=0.5, bound=0.25,
+        training_asked=True, at=to_datetime(SystemClock().now_ms()),
+    )  # fmt: skip
+    [told] = alice.get("/api/drift-events/", {"group": made["id"]}).json()["results"]
+    assert (told["subject"], told["psi"], told["training_asked"]) == ("values", 0.5, True)
+    assert made["threshold_scale"] == 1.0
+    assert version["quality"]["learned_in_s"] >= 0
 
 
 @pytest.mark.parametrize(
