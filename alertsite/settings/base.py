@@ -179,6 +179,10 @@ ALLOW_PRIVATE_WEBHOOKS = env.flag("ALLOW_PRIVATE_WEBHOOKS", default=False)
 # The tenant that receives the metrics of the machine an ingest worker runs on. Empty: none are collected.
 HOST_METRICS_TENANT = env.text("HOST_METRICS_TENANT", "")
 
+# Artefacts of models: files below this directory, which all workers share; empty: in the database.
+ML_MODEL_PATH = env.text("ML_MODEL_PATH", "")
+ML_ENABLE_GPU = env.flag("ML_ENABLE_GPU", default=False)
+
 EMAIL_HOST = env.text("SMTP_HOST", "localhost")
 EMAIL_PORT = env.integer("SMTP_PORT", 25, minimum=1, maximum=65535)
 EMAIL_HOST_USER = env.text("SMTP_USER", "")

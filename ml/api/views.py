@@ -177,9 +177,15 @@ def _explained(one: Explanation) -> dict[str, Any]:
         "value": finite(one.value),
         "score": finite(one.score),
         "expected": finite(one.expected),
+        "lower": finite(one.lower),
+        "upper": finite(one.upper),
         "reasons": [
             {"feature": reason.feature, "value": finite(reason.value), "excess": finite(reason.excess)}
             for reason in one.reasons
+        ],
+        "nearest_cases": [
+            {"at": to_datetime(case.at_ms), "value": case.value, "score": finite(case.score)}
+            for case in one.cases
         ],
     }
 

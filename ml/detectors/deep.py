@@ -7,6 +7,7 @@ torch. The network is fitted to what the training span showed, bounded, so that 
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
@@ -17,6 +18,7 @@ from torch.nn.functional import smooth_l1_loss
 
 from alertsite.core.samples import Floats
 from ml.detectors.convolutional import ConvolutionalAutoencoder
+from ml.detectors.devices import device_of
 from ml.detectors.hosts import Scaling, judged, learn_scaling, metric_reasons, rows_to_learn
 from ml.detectors.lstm_autoencoder import LAGS, LSTMAutoencoder
 from ml.detectors.protocol import Arrays, Batch, Progress, Reason, Scores
@@ -108,8 +110,9 @@ class DeepModel(RingSteps):
         pieces = [np.empty((0, SEGMENT, rows.shape[1]), np.float32)]
         with torch.inference_mode():
             for start in range(0, len(gathered), SIDE_BY_SIDE):
-                told = self.network(torch.from_numpy(gathered[start : start + SIDE_BY_SIDE]))
-                pieces.append(told[:, segments.lead :, 0].numpy())
+                rows_here = torch.from_numpy(gathered[start : start + SIDE_BY_SIDE])
+                told = self.network(rows_here.to(device_of(self.network)))
+                pieces.append(told[:, segments.lead :, 0].cpu().numpy())
         return np.concatenate(pieces).astype(np.float64)
 
     def channels(self, batch: Batch) -> Floats:
@@ -145,13 +148,13 @@ class DeepModel(RingSteps):
         )
         own = {name: np.asarray(getattr(self, name)) for name in names}
         return own | {
-            WEIGHT_PREFIX + name: weight.numpy() for name, weight in self.network.state_dict().items()
+            WEIGHT_PREFIX + name: weight.cpu().numpy() for name, weight in self.network.state_dict().items()
         }
 
     def quantised(self) -> DeepModel:
         """The same with weights of eight bits, quantised as they are used."""
         quantise = torch.ao.quantization.quantize_dynamic
-        small = quantise(self.network, {nn.LSTM, nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
+        small = quantise(deepcopy(self.network).cpu(), {nn.LSTM, nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
         return replace(self, network=small)
 
 
@@ -181,9 +184,9 @@ class _Fit:
         if self.progress is None or step % KEPT_EVERY:
             return
         arrays = {STEP: np.array(step)}
-        arrays |= {WEIGHT_PREFIX + name: one.numpy() for name, one in self.network.state_dict().items()}
+        arrays |= {WEIGHT_PREFIX + name: one.cpu().numpy() for name, one in self.network.state_dict().items()}
         for number, moments in self.optimiser.state_dict()["state"].items():
-            arrays |= {f"{number}.{name}": value.numpy() for name, value in moments.items()}
+            arrays |= {f"{number}.{name}": value.cpu().numpy() for name, value in moments.items()}
         self.progress.keep(step, arrays)
 
     def resume(self) -> int:
@@ -217,6 +220,7 @@ class DeepAnomalyDetector:
     contamination: float = 0.1
     steps: int = 60
     false_alarm_rate: float = 1e-3
+    device: str = "cpu"
 
     joint: ClassVar[bool] = True
     adapts: ClassVar[bool] = False
@@ -268,15 +272,15 @@ class DeepAnomalyDetector:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network: Any = ARCHITECTURES[self.architecture](channels, hidden_units=self.hidden_units)
-        return network.eval()
+        return network.eval().to(self.device)
 
     def _fit(self, fit: _Fit, gathered: Floats, usable: Floats, seed: int) -> None:
         random = np.random.default_rng(seed)
         done = fit.resume()
-        rows = torch.from_numpy(np.clip(gathered, -BOUND, BOUND).astype(np.float32))
-        present = torch.from_numpy(usable.astype(np.float32))
+        rows = torch.from_numpy(np.clip(gathered, -BOUND, BOUND).astype(np.float32)).to(self.device)
+        present = torch.from_numpy(usable.astype(np.float32)).to(self.device)
         for step in range(self.steps):
-            chosen = torch.from_numpy(random.integers(0, len(rows), 24))
+            chosen = torch.from_numpy(random.integers(0, len(rows), 24)).to(self.device)
             if step < done:
                 continue
             losses = told_losses(fit.network(rows[chosen]), rows[chosen])
@@ -320,7 +324,7 @@ class DeepAnomalyDetector:
 
 def told_losses(told: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """The mean loss over lags and channels of each row, shape (n, width)."""
-    losses = torch.zeros(rows.shape[:2])
+    losses = torch.zeros(rows.shape[:2], device=rows.device)
     for index, lag in enumerate(LAGS):
         stop = rows.shape[1] - lag
         part = smooth_l1_loss(told[:, lag:, index], rows[:, :stop], reduction="none").mean(dim=-1)

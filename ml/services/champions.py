@@ -19,6 +19,7 @@ from ml.detectors.artefacts import CorruptArtefact, load_model
 from ml.detectors.protocol import Model
 from ml.detectors.registry import DETECTORS
 from ml.models import ModelGroup, ModelVersion
+from ml.services.artefact_files import fetch
 
 MODELS_KEPT: Final = 256
 STALE_INTERVALS: Final = 3
@@ -110,8 +111,8 @@ def artefact_of(tenant_id: UUID, version_id: UUID, checksum: str) -> bytes:
     CorruptArtefact
         If it is not what was saved.
     """
-    row = ModelVersion.objects.for_tenant(tenant_id).only("artefact").get(pk=version_id)
-    data = bytes(row.artefact)
+    row = ModelVersion.objects.for_tenant(tenant_id).only("artefact", "group_id").get(pk=version_id)
+    data = bytes(row.artefact) or fetch(tenant_id, row.group_id, checksum)
     found = sha256(data).hexdigest()
     if found != checksum:
         raise CorruptArtefact(f"artefact has the checksum {found}, the registry says {checksum}")

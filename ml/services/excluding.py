@@ -62,13 +62,13 @@ def _flagged(group: ModelGroup, grid: Grid, now_ms: int) -> Bools:
     times = grid.batch.timestamps_ms
     ticks = range(int(times[0]), int(times[-1]) + 1, grid.batch.step_ms)
     scores = read_scores(group, ticks, now_ms=now_ms)
-    of_series = {_scored(labels): row for labels, row in zip(scores.labels, scores.values, strict=True)}
+    of_series = {scored_labels(labels): row for labels, row in zip(scores.labels, scores.values, strict=True)}
     absent = np.zeros(grid.batch.points)
     with np.errstate(invalid="ignore"):
         return np.stack([of_series.get(frozenset(labels), absent) > 1.0 for labels in grid.labels])
 
 
-def _scored(labels: LabelSet) -> frozenset[tuple[str, str]]:
+def scored_labels(labels: LabelSet) -> frozenset[tuple[str, str]]:
     """The labels of the series that was scored."""
     pairs = dict(labels)
     pairs.pop(GROUP_LABEL, None)

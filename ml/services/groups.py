@@ -16,6 +16,7 @@ from ml.detectors.registry import DEEP, DETECTORS
 from ml.forecasting.registry import FORECASTERS
 from ml.models import ModelGroup, ModelVersion
 from ml.models.group import HOUR_S
+from ml.services.artefact_files import remove_files
 from ml.services.judging import MAX_HISTORY_ROWS
 from ml.services.training import AUTO
 from rules.language.parser import parse
@@ -182,7 +183,9 @@ def delete_group(group: ModelGroup, author: Author) -> None:
     """Remove a group and its versions; what it wrote stays."""
     with transaction.atomic():
         _record(group, author, "deleted")
+        removed = group.pk
         group.delete()
+        transaction.on_commit(lambda: remove_files(group.tenant_id, removed))
 
 
 def train_soon(group: ModelGroup, author: Author) -> None:

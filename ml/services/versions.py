@@ -13,6 +13,7 @@ from alertsite.core.clock import to_datetime
 from alertsite.core.errors import PlatformError
 from alertsite.core.labels import LabelSet
 from ml.models import ModelGroup, ModelVersion
+from ml.services.artefact_files import put_away
 
 
 class TooLittleHistory(PlatformError):
@@ -46,6 +47,7 @@ def store(
     waits as challenger.
     """
     status = ModelVersion.Status.CHALLENGER
+    checksum = sha256(learned.artefact).hexdigest()
     with transaction.atomic():
         ModelGroup.objects.for_tenant(group.tenant_id).select_for_update().get(pk=group.pk)
         versions = ModelVersion.objects.for_tenant(group.tenant_id).filter(group=group)
@@ -64,8 +66,8 @@ def store(
             selector=group.selector,
             step_s=group.step_s,
             series=list(learned.series),
-            artefact=learned.artefact,
-            checksum=sha256(learned.artefact).hexdigest(),
+            artefact=put_away(group.tenant_id, group.pk, checksum, learned.artefact),
+            checksum=checksum,
             trained_from=to_datetime(learned.from_ms),
             trained_until=to_datetime(learned.until_ms),
             excluded=list(learned.excluded),

@@ -13,6 +13,7 @@ from ml.detectors.registry import DEEP
 from ml.models import DriftEvent, ModelGroup, ModelVersion, TrainingCheckpoint
 from ml.services import checkpoints, claiming, drifting, groups, scoring, training
 from ml.services.explaining import explain
+from ml.services.measuring import accuracy_of
 from rules.models import Feedback
 from rules.series.protocols import SampleBatch
 from rules.services.authoring import Author
@@ -214,3 +215,53 @@ def test_hosts_without_a_model_are_scored_by_their_strangest_metric(tenant, cloc
     scoring.score_claims(claiming.claim_due(now=clock.now()), clock)
     assert state_of(made)[0] == "fallback"
     assert latest(tenant, clock)["a"] > 1
+
+
+def test_a_score_is_explained_by_its_band_and_by_the_nearest_past_cases(tenant, clock, group):
+    for value in (30.0, 10.0, 10.1, 60.0, 10.0, 10.1, 58.0):
+        minute(tenant, clock, value)
+    version, [told] = explain(group, clock.now_ms(), now_ms=clock.now_ms())
+    assert told.value == 58.0
+    assert told.lower < told.expected < told.upper < told.value
+    assert [case.value for case in told.cases] == [60.0, 30.0]
+    assert told.cases[0].score > 1
+    assert version.quality["held_back_samples"]
+
+
+def test_artefacts_are_files_where_a_directory_is_given(tenant, clock, settings, tmp_path):
+    settings.ML_MODEL_PATH = str(tmp_path)
+    write(tenant, clock, ordinary(HISTORY))
+    group = make_models(tenant, clock)
+    version = learn(group, clock)
+    [file] = tmp_path.rglob("*.safetensors")
+    assert file.stem == version.checksum
+    assert bytes(versions_of(group).get().artefact) == b""
+    minute(tenant, clock, 10.0)
+    assert state_of(group) == ("active", "")
+
+    learn(group, clock)
+    newer = versions_of(group).get(status="champion")
+    (file.parent / f"{newer.checksum}.safetensors").write_bytes(b"altered")
+    minute(tenant, clock, 10.0)
+    state, reason = state_of(group)
+    assert (state, "checksum" in reason) == ("fallback", True)
+
+
+def test_accuracy_and_lateness_are_metrics(client, tenant, clock, group):
+    versions_of(group).update(quality={"held_back_samples": 50, "flagged_ratio": 0.02})
+    text = client.get("/metrics").content.decode()
+    assert f'ml_model_accuracy{{model_type="ewma",tenant_id="{tenant.pk}"}} 0.98' in text
+    assert 'ml_model_groups{state="warming"} 1.0' in text
+    assert "ml_inference_lateness_seconds" in text
+
+
+@pytest.mark.parametrize(
+    ("quality", "accuracy"),
+    [
+        pytest.param({"mase": 0.25}, 0.8, id="forecasts"),
+        pytest.param({"held_back_samples": 0, "flagged_ratio": 0.0}, None, id="nothing was held back"),
+        pytest.param({}, None, id="not measured"),
+    ],
+)
+def test_accuracy_of_a_version(quality, accuracy):
+    assert accuracy_of(quality) == accuracy
