@@ -128,3 +128,42 @@ def test_alerts_are_foretold_by_readers_too(bob, acme):
     assert set(answer.json()) == {"alert_probability", "predicted_alerts", "drivers", "trust"}
     assert bob.post("/api/predictions/", {"metrics": {"a": "x"}}, format="json").status_code == 400
     assert bob.post("/api/predictions/", {"horizon": "1m"}, format="json").status_code == 400
+
+
+def test_a_rule_on_an_anomaly_makes_its_model_group_or_finds_it(alice, acme, last_ms):
+    group = alice.post("/api/rule-groups/", {"name": "anomalies"}, format="json").json()
+    condition = {"type": "anomaly", "selector": "load", "detector": "ewma", "sensitivity": 1.5}
+    draft = {"group": group["id"], "name": "Strange", "condition": condition}
+    rule = alice.post("/api/rules/", draft, format="json")
+    assert rule.status_code == 201, rule.json()
+    made = ModelGroup.objects.for_tenant(acme).get()
+    assert (made.selector, made.detector, made.sensitivity) == ("load", "ewma", 1.5)
+    assert rule.json()["expr"] == f'anomaly_score{{model_group="{made.name}"}} > 1'
+    assert alice.post("/api/rules/", draft | {"name": "Again"}, format="json").status_code == 201
+    assert ModelGroup.objects.for_tenant(acme).count() == 1
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param({"type": "anomaly", "model_group": "nobody"}, id="no such group"),
+        pytest.param({"type": "anomaly", "selector": "sum(load)"}, id="no selector"),
+        pytest.param({"type": "anomaly", "selector": "load", "detector": "kmeans"}, id="of hosts"),
+        pytest.param({"type": "anomaly", "selector": "x", "model_group": "hosts"}, id="another's name"),
+    ],
+)
+def test_a_rule_on_an_anomaly_that_cannot_be_scored_is_refused_whole(alice, acme, made, condition):
+    group = alice.post("/api/rule-groups/", {"name": "anomalies"}, format="json").json()
+    draft = {"group": group["id"], "name": "Strange", "condition": condition}
+    answer = alice.post("/api/rules/", draft, format="json")
+    assert answer.status_code == 400, answer.json()
+    assert "condition" in answer.json()["errors"]
+    assert ModelGroup.objects.for_tenant(acme).count() == 1
+
+
+def test_the_admin_previews_a_group_with_events_and_plot(made, last_ms, admin_client):
+    page = admin_client.get(f"/admin/ml/modelgroup/{made['id']}/preview/", {"hours": 1})
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert "data:image/svg+xml;base64," in text
+    assert "1 events in 1 series" in text
