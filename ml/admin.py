@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from base64 import b64encode
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.core.errors import PlatformError
-from ml.models import ModelGroup, ModelVersion
+from alertsite.core.labels import format_labels
+from ml.models import DriftEvent, ModelGroup, ModelVersion, TrainingCheckpoint
 from ml.services import groups
 from ml.services.groups import InvalidModelGroup
+from ml.services.previewing import preview
+from rules.evaluation.plots import draw
 from rules.services.authoring import Author
+
+HOUR_MS: Final = 3_600_000
+MAX_SHOWN: Final = 500
 
 
 def _author(request: HttpRequest) -> Author:
@@ -39,14 +50,48 @@ class ModelGroupForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.add_error(name, ValidationError(reason))
 
 
+class PreviewForm(forms.Form):
+    """How far back."""
+
+    hours = forms.IntegerField(min_value=1, max_value=48, widget=UnfoldAdminIntegerFieldWidget)
+
+
+def _previewed(group: ModelGroup, hours: int) -> dict[str, Any]:
+    now_ms = SystemClock().now_ms()
+    try:
+        done = preview(group, now_ms - hours * HOUR_MS, now_ms, now_ms=now_ms)
+    except PlatformError as error:
+        return {"error": str(error)}
+    shown = [
+        {
+            "start": to_datetime(one.start_ms),
+            "end": to_datetime(one.end_ms),
+            "labels": format_labels(one.labels),
+            "peak": one.peak,
+        }
+        for one in done.events[:MAX_SHOWN]
+    ]
+    svg = b64encode(draw(done.plot).encode()).decode()  # as an image, so that nothing in it can run
+    return {"done": done, "shown": shown, "svg": svg}
+
+
 @admin.register(ModelGroup)
 class ModelGroupAdmin(ModelAdmin):  # type: ignore[misc]
     form = ModelGroupForm
     list_display = ["name", "tenant", "kind", "selector", "detector", "state", "state_reason", "enabled"]
     list_filter = ["tenant", "kind", "state", "enabled"]
     search_fields = ["name", "selector"]
-    readonly_fields = ["state", "state_reason", "training_error", "next_due_at", "next_train_at"]
+    readonly_fields = [
+        "state",
+        "state_reason",
+        "training_error",
+        "threshold_scale",
+        "threshold_reason",
+        "next_due_at",
+        "next_train_at",
+    ]
     actions = ["train"]
+    actions_detail = ["preview_page"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ModelGroup | None = None) -> list[str]:  # noqa: ARG002
         """A group stays with its tenant."""
@@ -62,6 +107,17 @@ class ModelGroupAdmin(ModelAdmin):  # type: ignore[misc]
         for group in queryset:
             groups.delete_group(group, _author(request))
 
+    @action(description="Preview", url_path="preview", permissions=["view"])  # type: ignore[untyped-decorator]
+    def preview_page(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What the group finds in the last hours, drawn with what was expected; nothing is changed."""
+        group = get_object_or_404(ModelGroup.across_tenants, pk=object_id)
+        form = PreviewForm(request.GET if "hours" in request.GET else {"hours": 1})
+        shown: dict[str, Any] = {"title": f"Preview of {group.name}", "group": group, "form": form}
+        if form.is_valid():
+            shown |= _previewed(group, form.cleaned_data["hours"])
+        context = {**self.admin_site.each_context(request), "opts": ModelGroup._meta, **shown}
+        return TemplateResponse(request, "ml/admin/scores.html", context)
+
     @admin.action(description="Learn now", permissions=["change"])
     def train(self, request: HttpRequest, queryset: QuerySet[ModelGroup]) -> None:
         """Have the groups learn at the next waking."""
@@ -70,29 +126,47 @@ class ModelGroupAdmin(ModelAdmin):  # type: ignore[misc]
         messages.success(request, f"{queryset.count()} will learn within seconds")
 
 
-@admin.register(ModelVersion)
-class ModelVersionAdmin(ModelAdmin):  # type: ignore[misc]
-    list_display = ["group", "number", "status", "detector", "trained_from", "trained_until", "quality"]
-    list_filter = ["tenant", "status"]
-    exclude = ["artefact"]
-    actions = ["promote", "retire", "rollback"]
+class Written(ModelAdmin):  # type: ignore[misc]
+    """Rows that the platform writes and people read."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        """Versions are learned."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: ModelVersion | None = None) -> bool:  # noqa: ARG002
-        """A version never changes; its status does, by actions."""
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: ModelVersion | None = None) -> bool:  # noqa: ARG002
-        """Versions go with their group."""
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
+
+
+@admin.register(DriftEvent)
+class DriftEventAdmin(Written):
+    list_display = ["at", "group", "subject", "psi", "bound", "training_asked"]
+    list_filter = ["tenant", "subject"]
+
+
+@admin.register(TrainingCheckpoint)
+class TrainingCheckpointAdmin(Written):
+    list_display = ["group", "detector", "step", "saved_at"]
+    exclude = ["data"]
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(Written):
+    list_display = ["group", "number", "status", "detector", "trained_from", "trained_until", "quality"]
+    list_filter = ["tenant", "status"]
+    exclude = ["artefact", "profile"]
+    actions = ["promote", "shadow", "retire", "rollback"]
 
     @admin.action(description="Let it score")
     def promote(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
         """The champion retires."""
         self._each(request, queryset, groups.promote)
+
+    @admin.action(description="Let it score beside the champion")
+    def shadow(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
+        """In series that no rule reads."""
+        self._each(request, queryset, groups.shadow)
 
     @admin.action(description="Retire")
     def retire(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:

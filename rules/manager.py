@@ -7,19 +7,15 @@ that is why the services are loaded by name and not imported above.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
-import django
 from asgiref.sync import sync_to_async
-from django.apps import apps
 
 from alertsite.core.clock import SystemClock
-from alertsite.runtime.state import embedded_variables
-from alertsite.settings.env import assume, process_variables
+from alertsite.runtime.starting import start_platform
 from rules.core import AlertRule, EvaluationResult, RuleContext, RuleFactory
 
 __all__ = [
@@ -149,11 +145,7 @@ async def create_rule_manager(
     The addresses count when the platform has not been started in this process yet.
     """
     named = {"REDIS_URL": redis_url, "DATABASE_URL": database_url}
-    if not apps.ready:
-        assume(embedded_variables(process_variables()))
-        assume({name: value for name, value in named.items() if value})
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alertsite.settings.base")  # noqa: TID251 (Django's own seam)
-        django.setup()
+    start_platform(named)
     return RuleManager(config or RuleEvaluationConfig())
 
 

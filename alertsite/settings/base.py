@@ -195,6 +195,12 @@ CLOUD_ALLOW_OWN_IDENTITY = env.flag("CLOUD_ALLOW_OWN_IDENTITY", default=False)
 # The tenant that receives the metrics of the machine an ingest worker runs on. Empty: none are collected.
 HOST_METRICS_TENANT = env.text("HOST_METRICS_TENANT", "")
 
+# Artefacts of models: files below this directory, which all workers share; empty: in the database.
+ML_MODEL_PATH = env.text("ML_MODEL_PATH", "")
+# Who makes the model groups that conditions of rules ask for; rules know no models.
+ANOMALY_MODEL_GROUPS = "ml.services.conditions.ensure_group"
+ML_ENABLE_GPU = env.flag("ML_ENABLE_GPU", default=False)
+
 EMAIL_HOST = env.text("SMTP_HOST", "localhost")
 EMAIL_PORT = env.integer("SMTP_PORT", 25, minimum=1, maximum=65535)
 EMAIL_HOST_USER = env.text("SMTP_USER", "")

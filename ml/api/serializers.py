@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from ml.models import ModelGroup, ModelVersion
+from ml.models import DriftEvent, ModelGroup, ModelVersion
 from ml.services.likelihood import MAX_VALUES
 from rules.api.serializers import DurationField
 
@@ -31,6 +31,7 @@ class ModelGroupSerializer(serializers.ModelSerializer[ModelGroup]):
             "horizons",
             "threshold",
             "service_label",
+            "host_label",
             "sensitivity",
             "direction",
             "min_deviation",
@@ -42,10 +43,25 @@ class ModelGroupSerializer(serializers.ModelSerializer[ModelGroup]):
             "state",
             "state_reason",
             "training_error",
+            "threshold_scale",
+            "threshold_reason",
+            "threshold_at",
             "next_due_at",
             "next_train_at",
+            "next_drift_at",
         ]
-        read_only_fields = ["id", "state", "state_reason", "training_error", "next_due_at", "next_train_at"]
+        read_only_fields = [
+            "id",
+            "state",
+            "state_reason",
+            "training_error",
+            "threshold_scale",
+            "threshold_reason",
+            "threshold_at",
+            "next_due_at",
+            "next_train_at",
+            "next_drift_at",
+        ]
 
 
 class ModelPreviewSerializer(ModelGroupSerializer):
@@ -79,6 +95,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "trained_until",
             "excluded",
             "quality",
+            "shadow",
             "created_at",
         ]
         read_only_fields = fields
@@ -86,6 +103,15 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
     def get_series_count(self, version: ModelVersion) -> int:
         """How many series it knows."""
         return len(version.series)
+
+
+class DriftEventSerializer(serializers.ModelSerializer[DriftEvent]):
+    """Drift that was seen."""
+
+    class Meta:
+        model = DriftEvent
+        fields = ["id", "group", "version", "subject", "psi", "bound", "training_asked", "at"]
+        read_only_fields = fields
 
 
 class MetricsField(serializers.DictField):

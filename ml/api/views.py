@@ -22,12 +22,13 @@ from alertsite.web.resources import EditableViewSet, TenantViewSet
 from alertsite.web.views import TenantView
 from ml.api.serializers import (
     AtSerializer,
+    DriftEventSerializer,
     ModelGroupSerializer,
     ModelPreviewSerializer,
     ModelVersionSerializer,
     PredictionSerializer,
 )
-from ml.models import ModelGroup, ModelVersion
+from ml.models import DriftEvent, ModelGroup, ModelVersion
 from ml.services import groups
 from ml.services.explaining import Explanation, explain
 from ml.services.likelihood import predict_alert_likelihood
@@ -138,6 +139,12 @@ class ModelVersionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tena
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
+    def shadow(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
+        """Let it score beside the champion, in series that no rule reads."""
+        return self._done(groups.shadow)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
     def rollback(self, request: Request, pk: UUID) -> Response:  # noqa: ARG002 (DRF's interface)
         """Let the version before this champion score again."""
         return self._done(groups.rollback)
@@ -146,15 +153,39 @@ class ModelVersionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tena
         return Response(self.get_serializer(act(self.get_object(), self.author)).data)
 
 
+class NewestDrift(CursorPages):
+    """Drift events, the newest first."""
+
+    ordering = ("-at", "id")
+
+
+class DriftEventViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):
+    """Drift that was seen."""
+
+    nothing = DriftEvent.across_tenants.none()
+    serializer_class = DriftEventSerializer
+    pagination_class = NewestDrift
+    filterset_fields: ClassVar[list[str]] = ["group", "subject"]
+
+    def rows(self) -> QuerySet[DriftEvent]:
+        return DriftEvent.objects.for_tenant(self.grant.tenant_id)
+
+
 def _explained(one: Explanation) -> dict[str, Any]:
     return {
         "labels": dict(one.labels),
         "value": finite(one.value),
         "score": finite(one.score),
         "expected": finite(one.expected),
+        "lower": finite(one.lower),
+        "upper": finite(one.upper),
         "reasons": [
             {"feature": reason.feature, "value": finite(reason.value), "excess": finite(reason.excess)}
             for reason in one.reasons
+        ],
+        "nearest_cases": [
+            {"at": to_datetime(case.at_ms), "value": case.value, "score": finite(case.score)}
+            for case in one.cases
         ],
     }
 

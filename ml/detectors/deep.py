@@ -6,6 +6,8 @@ torch. The network is fitted to what the training span showed, bounded, so that 
 
 from __future__ import annotations
 
+import math
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
@@ -16,9 +18,10 @@ from torch.nn.functional import smooth_l1_loss
 
 from alertsite.core.samples import Floats
 from ml.detectors.convolutional import ConvolutionalAutoencoder
+from ml.detectors.devices import device_of
 from ml.detectors.hosts import Scaling, judged, learn_scaling, metric_reasons, rows_to_learn
 from ml.detectors.lstm_autoencoder import LAGS, LSTMAutoencoder
-from ml.detectors.protocol import Arrays, Batch, Reason, Scores
+from ml.detectors.protocol import Arrays, Batch, Progress, Reason, Scores
 from ml.detectors.rings import RingSteps
 from ml.detectors.seasonal_quantile import SeasonalQuantile, bins_of
 from ml.detectors.segments import Segments, cut
@@ -29,6 +32,12 @@ SEGMENT: Final = 200
 BOUND: Final = 5.0
 """Channels end here for the network: it cannot tell an outlier, so an outlier is strange."""
 SIDE_BY_SIDE: Final = 512
+LEARNING_RATE: Final = 5e-3
+KEPT_EVERY: Final = 15
+"""Steps after which a fit that is watched keeps its state."""
+STEP: Final = "step"
+MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")
+"""What Adam knows of each parameter."""
 WEIGHT_PREFIX: Final = "network."
 ARCHITECTURES: Final = {"lstm_autoencoder": LSTMAutoencoder, "convolutional": ConvolutionalAutoencoder}
 SCALES: Final = ("level", "scale", "profile", "profile_width", "spread", "threshold")
@@ -101,8 +110,9 @@ class DeepModel(RingSteps):
         pieces = [np.empty((0, SEGMENT, rows.shape[1]), np.float32)]
         with torch.inference_mode():
             for start in range(0, len(gathered), SIDE_BY_SIDE):
-                told = self.network(torch.from_numpy(gathered[start : start + SIDE_BY_SIDE]))
-                pieces.append(told[:, segments.lead :, 0].numpy())
+                rows_here = torch.from_numpy(gathered[start : start + SIDE_BY_SIDE])
+                told = self.network(rows_here.to(device_of(self.network)))
+                pieces.append(told[:, segments.lead :, 0].cpu().numpy())
         return np.concatenate(pieces).astype(np.float64)
 
     def channels(self, batch: Batch) -> Floats:
@@ -138,14 +148,62 @@ class DeepModel(RingSteps):
         )
         own = {name: np.asarray(getattr(self, name)) for name in names}
         return own | {
-            WEIGHT_PREFIX + name: weight.numpy() for name, weight in self.network.state_dict().items()
+            WEIGHT_PREFIX + name: weight.cpu().numpy() for name, weight in self.network.state_dict().items()
         }
 
     def quantised(self) -> DeepModel:
         """The same with weights of eight bits, quantised as they are used."""
         quantise = torch.ao.quantization.quantize_dynamic
-        small = quantise(self.network, {nn.LSTM, nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
+        small = quantise(deepcopy(self.network).cpu(), {nn.LSTM, nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
         return replace(self, network=small)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A network and its optimiser, whose state can be kept and resumed."""
+
+    network: nn.Module
+    optimiser: torch.optim.Adam
+    progress: Progress | None
+
+    @classmethod
+    def of(cls, network: nn.Module, progress: Progress | None) -> _Fit:
+        """Before the first step."""
+        return cls(network, torch.optim.Adam(network.parameters(), lr=LEARNING_RATE), progress)
+
+    def descend(self, loss: torch.Tensor, share: float) -> None:
+        """One step at a share of the learning rate."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = LEARNING_RATE * share
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+
+    def keep(self, step: int) -> None:
+        """Hand the state on, every `KEPT_EVERY` steps."""
+        if self.progress is None or step % KEPT_EVERY:
+            return
+        arrays = {STEP: np.array(step)}
+        arrays |= {WEIGHT_PREFIX + name: one.cpu().numpy() for name, one in self.network.state_dict().items()}
+        for number, moments in self.optimiser.state_dict()["state"].items():
+            arrays |= {f"{number}.{name}": value.cpu().numpy() for name, value in moments.items()}
+        self.progress.keep(step, arrays)
+
+    def resume(self) -> int:
+        """Take up the kept state; how many steps are done."""
+        saved = self.progress.saved() if self.progress is not None else None
+        if saved is None:
+            return 0
+        restored = {name: torch.from_numpy(array.copy()) for name, array in saved.items()}
+        own = {name: restored[WEIGHT_PREFIX + name] for name in self.network.state_dict()}
+        self.network.load_state_dict(own)
+        state = self.optimiser.state_dict()
+        state["state"] = {
+            number: {name: restored[f"{number}.{name}"] for name in MOMENTS}
+            for number in range(len(list(self.network.parameters())))
+        }
+        self.optimiser.load_state_dict(state)
+        return int(saved[STEP])
 
 
 @dataclass(frozen=True)
@@ -162,6 +220,7 @@ class DeepAnomalyDetector:
     contamination: float = 0.1
     steps: int = 60
     false_alarm_rate: float = 1e-3
+    device: str = "cpu"
 
     joint: ClassVar[bool] = True
     adapts: ClassVar[bool] = False
@@ -171,8 +230,11 @@ class DeepAnomalyDetector:
         """The architecture's."""
         return self.architecture
 
-    def learn(self, batch: Batch, *, seed: int) -> DeepModel:
-        """Fit scales, network, usual errors and thresholds."""
+    def learn(self, batch: Batch, *, seed: int, progress: Progress | None = None) -> DeepModel:
+        """Fit scales, network, usual errors and thresholds; the network from where `progress` says it was.
+
+        A fit that goes on gives the model that one without a break gives.
+        """
         model = self._untrained(batch, seed)
         channels, rows = model.channels(batch), rows_to_learn(batch)
         segments = cut(batch.timestamps_ms, batch.step_ms, length=SEGMENT, lead=self.sequence_length)
@@ -182,7 +244,7 @@ class DeepAnomalyDetector:
             gathered = np.concatenate([segments.gather(channels[each]) for each in order])
             present = rows[:, :, None].astype(np.float64)
             usable = np.concatenate([segments.gather(present[each]) for each in order])[..., 0]
-            self._fit(model.network, gathered, usable, seed)
+            self._fit(_Fit.of(model.network, progress), gathered, usable, seed)
         return self._calibrated(model, batch)
 
     def _untrained(self, batch: Batch, seed: int) -> DeepModel:
@@ -210,25 +272,24 @@ class DeepAnomalyDetector:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network: Any = ARCHITECTURES[self.architecture](channels, hidden_units=self.hidden_units)
-        return network.eval()
+        return network.eval().to(self.device)
 
-    def _fit(self, network: nn.Module, gathered: Floats, usable: Floats, seed: int) -> None:
+    def _fit(self, fit: _Fit, gathered: Floats, usable: Floats, seed: int) -> None:
         random = np.random.default_rng(seed)
-        optimiser = torch.optim.Adam(network.parameters(), lr=5e-3)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.steps)
-        rows = torch.from_numpy(np.clip(gathered, -BOUND, BOUND).astype(np.float32))
-        present = torch.from_numpy(usable.astype(np.float32))
+        done = fit.resume()
+        rows = torch.from_numpy(np.clip(gathered, -BOUND, BOUND).astype(np.float32)).to(self.device)
+        present = torch.from_numpy(usable.astype(np.float32)).to(self.device)
         for step in range(self.steps):
-            chosen = torch.from_numpy(random.integers(0, len(rows), 24))
-            losses = told_losses(network(rows[chosen]), rows[chosen])
+            chosen = torch.from_numpy(random.integers(0, len(rows), 24)).to(self.device)
+            if step < done:
+                continue
+            losses = told_losses(fit.network(rows[chosen]), rows[chosen])
             weights = present[chosen]
             if step >= self.steps // 2:
                 weights = weights * (losses <= torch.quantile(losses, 1.0 - self.contamination))
             loss = (losses * weights).sum() / weights.sum().clamp(min=1.0)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
+            fit.descend(loss, (1.0 + math.cos(math.pi * step / self.steps)) / 2.0)
+            fit.keep(step + 1)
 
     def _calibrated(self, model: DeepModel, batch: Batch) -> DeepModel:
         rows = rows_to_learn(batch)
@@ -263,7 +324,7 @@ class DeepAnomalyDetector:
 
 def told_losses(told: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """The mean loss over lags and channels of each row, shape (n, width)."""
-    losses = torch.zeros(rows.shape[:2])
+    losses = torch.zeros(rows.shape[:2], device=rows.device)
     for index, lag in enumerate(LAGS):
         stop = rows.shape[1] - lag
         part = smooth_l1_loss(told[:, lag:, index], rows[:, :stop], reduction="none").mean(dim=-1)

@@ -135,6 +135,16 @@ class Model(Protocol):
         """Everything learned, for an artefact."""
 
 
+class Progress(Protocol):
+    """Where a long fit keeps its steps, so that another process can go on after the last one."""
+
+    def saved(self) -> Arrays | None:
+        """The state that was kept last."""
+
+    def keep(self, step: int, arrays: Arrays, /) -> None:
+        """Keep the state after so many steps."""
+
+
 class Detector(Protocol):
     """Learns models. Stateless; its parameters are attributes."""
 

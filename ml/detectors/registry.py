@@ -52,17 +52,20 @@ DEEP: Final = ("lstm_autoencoder", "convolutional") if find_spec("torch") else (
 
 
 @cache
-def _deep(name: str) -> Detector:
-    made: Detector = import_module("ml.detectors.deep").DeepAnomalyDetector(architecture=name)
+def _deep(name: str, gpu: bool) -> Detector:
+    device = import_module("ml.detectors.devices").device_for(gpu=gpu)
+    made: Detector = import_module("ml.detectors.deep").DeepAnomalyDetector(architecture=name, device=device)
     return made
 
 
 class Registry(Mapping[str, Detector]):
-    """The detectors that can be used here."""
+    """The detectors that can be used here. `gpu` says whether networks may take one."""
+
+    gpu = False
 
     def __getitem__(self, name: str) -> Detector:
         """The detector of that name; loads torch for those that need it."""
-        return _deep(name) if name in DEEP else LIGHT[name]
+        return _deep(name, self.gpu) if name in DEEP else LIGHT[name]
 
     def __iter__(self) -> Iterator[str]:
         """Names, the light ones first."""

@@ -5,61 +5,36 @@ In: single metrics. Out: scores of the window that ends at each row. Refused: ho
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from alertsite.core.samples import Floats
-from ml.detectors.protocol import ArrayModel, Arrays, Batch, Reason, Scores
-from ml.detectors.rings import RingSteps
+from ml.detectors.protocol import Arrays, Batch
+from ml.detectors.subsequences import SubsequenceModel
 from ml.detectors.thresholds import tail_thresholds
-from ml.detectors.windows import Level, judged, learn_level, learnable_windows, ordinary_only, over_windows
+from ml.detectors.windows import learn_level, learnable_windows, ordinary_only
 
 
 @dataclass(frozen=True)
-class SubMahalanobisModel(RingSteps, ArrayModel):
-    """Level and scale; mean window (n_series, width) and whitening (n_series, width, n_kept); threshold."""
+class SubMahalanobisModel(SubsequenceModel):
+    """Whitening (n_series, width, n_kept) beside what all models of sub-sequences have."""
 
-    level: Floats
-    scale: Floats
-    centre: Floats
     whitening: Floats
-    threshold: Floats
 
     detector: ClassVar[str] = "sub_mahalanobis"
+    reason: ClassVar[str] = "shape of the window"
 
-    @property
-    def context(self) -> int:
-        """A window less the scored row."""
-        return int(self.centre.shape[1]) - 1
+    def deviating(self, series: int, windows: Floats) -> Floats:
+        """The whitened windows."""
+        whitened: Floats = (windows - self.centre[series]) @ self.whitening[series]
+        return whitened
 
-    def score(self, batch: Batch) -> Scores:
-        """Distance of each window from the mean one, in thresholds."""
-        return Scores(judged(self.distances(batch), self.threshold, batch))
-
-    def distances(self, batch: Batch) -> Floats:
-        """Root mean square of the whitened window, shape (n_series, n_points)."""
-        deviations = Level(self.level, self.scale).deviations(batch)
-        return over_windows(deviations, self.centre.shape[1], self._distance)
-
-    def _distance(self, series: int, windows: Floats) -> Floats:
-        whitened = (windows - self.centre[series]) @ self.whitening[series]
-        distance: Floats = np.sqrt(np.mean(whitened**2, axis=1))
-        return distance
-
-    def explain(self, batch: Batch, series: int, row: int) -> list[Reason]:
-        """The lag at which the window differs most from ordinary ones."""
-        here = batch.rows(max(0, row - self.context), row + 1)
-        score = float(np.nan_to_num(self.score(here).score[series, -1]))
-        deviations = Level(self.level, self.scale).deviations(here)[series]
-        if len(deviations) <= self.context:
-            return [Reason("the window is not yet full", float(here.values[series, 0, -1]), score)]
-        parts = np.abs(deviations - self.centre[series])
-        lag = int(np.argmax(parts[::-1]))
-        return [
-            Reason(f"shape of the window, most at lag {lag}", float(here.values[series, 0, -1 - lag]), score)
-        ]
+    def by_lag(self, series: int, window: Floats) -> Floats:
+        """Distances from the mean window: whitened parts belong to no row."""
+        parts: Floats = window - self.centre[series]
+        return parts
 
 
 @dataclass(frozen=True)
@@ -90,10 +65,10 @@ class SubMahalanobis:
             if len(windows) > 1:
                 centre[series] = windows.mean(axis=0)
                 whitening[series] = self._whiten(windows - centre[series])
-        model = SubMahalanobisModel(level.level, level.scale, centre, whitening, np.ones(len(batch)))
+        model = SubMahalanobisModel(level.level, level.scale, centre, np.ones(len(batch)), whitening)
         raw = ordinary_only(model.distances(batch), batch, self.width)
         threshold = tail_thresholds(raw, false_alarm_rate=self.false_alarm_rate, floor=self.min_distance)
-        return SubMahalanobisModel(level.level, level.scale, centre, whitening, threshold)
+        return replace(model, threshold=threshold)
 
     def _whiten(self, centred: Floats) -> Floats:
         covariance = centred.T @ centred / len(centred)

@@ -6,66 +6,33 @@ expect. Refused: hosts of many metrics.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from alertsite.core.samples import Floats
-from ml.detectors.protocol import ArrayModel, Arrays, Batch, Reason, Scores
-from ml.detectors.rings import RingSteps
+from ml.detectors.protocol import Arrays, Batch
+from ml.detectors.subsequences import SubsequenceModel
 from ml.detectors.thresholds import tail_thresholds
-from ml.detectors.windows import Level, judged, learn_level, learnable_windows, ordinary_only, over_windows
+from ml.detectors.windows import learn_level, learnable_windows, ordinary_only
 
 
 @dataclass(frozen=True)
-class SubPcaModel(RingSteps, ArrayModel):
-    """Level and scale; mean window (n_series, width); components (n_series, width, n_kept); threshold."""
+class SubPcaModel(SubsequenceModel):
+    """Components (n_series, width, n_kept) beside what all models of sub-sequences have."""
 
-    level: Floats
-    scale: Floats
-    centre: Floats
     components: Floats
-    threshold: Floats
 
     detector: ClassVar[str] = "sub_pca"
+    reason: ClassVar[str] = "part of the window that ordinary shapes leave"
 
-    @property
-    def context(self) -> int:
-        """A window less the scored row."""
-        return int(self.centre.shape[1]) - 1
-
-    def score(self, batch: Batch) -> Scores:
-        """What the components leave unexplained of each window, in thresholds."""
-        return Scores(judged(self.distances(batch), self.threshold, batch))
-
-    def distances(self, batch: Batch) -> Floats:
-        """Root mean square of the unexplained part, shape (n_series, n_points)."""
-        deviations = Level(self.level, self.scale).deviations(batch)
-        return over_windows(deviations, self.centre.shape[1], self._distance)
-
-    def _distance(self, series: int, windows: Floats) -> Floats:
-        unexplained = self._unexplained(series, windows)
-        distance: Floats = np.sqrt(np.mean(unexplained**2, axis=1))
-        return distance
-
-    def _unexplained(self, series: int, windows: Floats) -> Floats:
+    def deviating(self, series: int, windows: Floats) -> Floats:
+        """What the components leave unexplained, a part a row."""
         centred = windows - self.centre[series]
         components = self.components[series]
         rest: Floats = centred - (centred @ components) @ components.T
         return rest
-
-    def explain(self, batch: Batch, series: int, row: int) -> list[Reason]:
-        """The lag at which the window is least like its reconstruction."""
-        here = batch.rows(max(0, row - self.context), row + 1)
-        score = float(np.nan_to_num(self.score(here).score[series, -1]))
-        deviations = Level(self.level, self.scale).deviations(here)[series]
-        if len(deviations) <= self.context:
-            return [Reason("the window is not yet full", float(here.values[series, 0, -1]), score)]
-        rest = np.abs(self._unexplained(series, deviations[None])[0])
-        lag = int(np.argmax(rest[::-1]))
-        value = float(here.values[series, 0, -1 - lag])
-        return [Reason(f"part of the window that ordinary shapes leave, most at lag {lag}", value, score)]
 
 
 @dataclass(frozen=True)
@@ -97,10 +64,10 @@ class SubPca:
                 centre[series] = windows.mean(axis=0)
                 centred = windows - centre[series]
                 components[series] = np.linalg.eigh(centred.T @ centred)[1][:, -self.kept :]
-        model = SubPcaModel(level.level, level.scale, centre, components, np.ones(len(batch)))
+        model = SubPcaModel(level.level, level.scale, centre, np.ones(len(batch)), components)
         raw = ordinary_only(model.distances(batch), batch, self.width)
         threshold = tail_thresholds(raw, false_alarm_rate=self.false_alarm_rate, floor=self.min_distance)
-        return SubPcaModel(level.level, level.scale, centre, components, threshold)
+        return replace(model, threshold=threshold)
 
     def restore(self, arrays: Arrays) -> SubPcaModel:
         """The model again."""

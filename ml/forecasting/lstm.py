@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from alertsite.core.samples import Floats, Ints
+from ml.detectors.devices import device_of
 from ml.detectors.protocol import Arrays
 from ml.forecasting.protocol import History, checked_horizon
 from ml.forecasting.seasonal import SeasonalBlend
@@ -60,14 +61,16 @@ class LstmModel:
             for series in history.filled():
                 window = _Window(series, history.day, self.horizon)
                 rows, seasonal, level, scale = window.at(np.array([len(series)]))
-                told.append(level + scale * self.network(rows, seasonal).numpy().astype(np.float64)[0])
+                device = device_of(self.network)
+                ahead = self.network(rows.to(device), seasonal.to(device)).cpu().numpy()
+                told.append(level + scale * ahead.astype(np.float64)[0])
         return np.array(told).reshape(len(told), self.horizon)[:, np.arange(horizon) % self.horizon]
 
     def to_arrays(self) -> Arrays:
         """The weights."""
         if self.network is None:
             return {}
-        weights = {name: weight.numpy() for name, weight in self.network.state_dict().items()}
+        weights = {name: weight.cpu().numpy() for name, weight in self.network.state_dict().items()}
         return {HORIZON: np.array(self.horizon)} | weights
 
 
@@ -82,6 +85,7 @@ class LstmForecaster:
 
     hidden_units: int = 64
     steps: int = 600
+    device: str = "cpu"
 
     name: ClassVar[str] = "lstm"
 
@@ -98,7 +102,7 @@ class LstmForecaster:
             return LstmModel(None, reach)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = Reader(_Window.channels, self.hidden_units, reach)
+            network = Reader(_Window.channels, self.hidden_units, reach).to(self.device)
         self._fit(network, windows, seed)
         return LstmModel(network.eval(), reach)
 
@@ -108,7 +112,7 @@ class LstmForecaster:
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.steps)
         for _ in range(self.steps):
             window = windows[int(random.integers(len(windows)))]
-            rows, seasonal, targets = window.lesson(random)
+            rows, seasonal, targets = (part.to(self.device) for part in window.lesson(random))
             loss = (network(rows, seasonal) - targets).abs().mean()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -125,7 +129,7 @@ class LstmForecaster:
         hidden = weights["memory.weight_hh_l0"].shape[1]
         network = Reader(weights["memory.weight_ih_l0"].shape[1], hidden, int(arrays[HORIZON]))
         network.load_state_dict(weights)
-        return LstmModel(network.eval(), int(arrays[HORIZON]))
+        return LstmModel(network.eval().to(self.device), int(arrays[HORIZON]))
 
 
 class _Window:

@@ -39,17 +39,20 @@ DEEP: Final = ("lstm",) if find_spec("torch") else ()
 
 
 @cache
-def _deep() -> Forecaster:
-    made: Forecaster = import_module("ml.forecasting.lstm").LstmForecaster()
+def _deep(gpu: bool) -> Forecaster:
+    device = import_module("ml.detectors.devices").device_for(gpu=gpu)
+    made: Forecaster = import_module("ml.forecasting.lstm").LstmForecaster(device=device)
     return made
 
 
 class Registry(Mapping[str, Forecaster]):
-    """The forecasters that can be used here."""
+    """The forecasters that can be used here. `gpu` says whether networks may take one."""
+
+    gpu = False
 
     def __getitem__(self, name: str) -> Forecaster:
         """The forecaster of that name; loads torch for those that need it."""
-        return _deep() if name in DEEP else LIGHT[name]
+        return _deep(self.gpu) if name in DEEP else LIGHT[name]
 
     def __iter__(self) -> Iterator[str]:
         """Names, the light ones first."""

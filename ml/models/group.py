@@ -68,6 +68,11 @@ class ModelGroup(TenantModel):
     threshold = models.FloatField(
         null=True, blank=True, help_text="Of forecasts: time_to_threshold_seconds says when it will be met."
     )
+    host_label = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="Of anomalies: the label that names a host, whose series are then judged together.",
+    )
     service_label = models.CharField(
         max_length=100,
         blank=True,
@@ -104,7 +109,15 @@ class ModelGroup(TenantModel):
     training_error = models.CharField(
         max_length=500, blank=True, editable=False, help_text="Why the last training gave no model."
     )
+    threshold_scale = models.FloatField(
+        default=1.0, editable=False, help_text="Divides scores; feedback moves it, sensitivity is a person's."
+    )
+    threshold_reason = models.CharField(max_length=300, blank=True, editable=False)
+    threshold_at = models.DateTimeField(
+        null=True, editable=False, help_text="When it last moved; verdicts on time since then count."
+    )
     next_due_at = models.DateTimeField(editable=False)
+    next_drift_at = models.DateTimeField(null=True, editable=False, help_text="When drift is next looked for")
     next_train_at = models.DateTimeField(editable=False)
     leased_until = models.DateTimeField(editable=False)
     fencing_token = models.PositiveBigIntegerField(default=0, editable=False)

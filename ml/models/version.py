@@ -42,6 +42,11 @@ class ModelVersion(TenantModel):
     trained_until = models.DateTimeField()
     excluded = models.JSONField(default=list, help_text="Spans left out: series, start and end, ms.")
     quality = models.JSONField(default=dict)
+    columns = models.JSONField(default=list, help_text="Of hosts: label sets of their metrics, in order.")
+    profile = models.JSONField(default=dict, help_text="Deciles of what was learned; drift is told by them")
+    shadow = models.JSONField(
+        default=dict, help_text="What it said as challenger: samples, agreement with the champion, flagged."
+    )
     created_at = models.DateTimeField()
 
     class Meta:

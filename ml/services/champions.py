@@ -19,6 +19,7 @@ from ml.detectors.artefacts import CorruptArtefact, load_model
 from ml.detectors.protocol import Model
 from ml.detectors.registry import DETECTORS
 from ml.models import ModelGroup, ModelVersion
+from ml.services.artefact_files import fetch
 
 MODELS_KEPT: Final = 256
 STALE_INTERVALS: Final = 3
@@ -38,6 +39,8 @@ class Champion:
     version: ModelVersion
     model: Model
     labels: list[LabelSet]
+    columns: tuple[LabelSet, ...] = ()
+    """Of hosts: their metrics, in its order."""
 
 
 def champion_of(group: ModelGroup, *, now: datetime) -> Champion:
@@ -65,7 +68,11 @@ def trusted_version(group: ModelGroup, *, now: datetime) -> ModelVersion:
     version: ModelVersion | None = versions.filter(status=ModelVersion.Status.CHAMPION).first()
     if version is None:
         raise NoChampion("no model was learned yet")
-    if (version.selector, version.step_s) != (group.selector, group.step_s):
+    if (version.selector, version.step_s, bool(version.columns)) != (
+        group.selector,
+        group.step_s,
+        bool(group.host_label),
+    ):
         raise NoChampion(f"version {version.number} was learned from another selector or step")
     age = now - version.trained_until
     if age > timedelta(seconds=STALE_INTERVALS * group.retrain_interval_s):
@@ -81,7 +88,8 @@ def loaded(version: ModelVersion) -> Champion:
     CorruptArtefact
     """
     model = _model(version.tenant_id, version.pk, version.checksum)
-    return Champion(version, model, series_of(version))
+    columns = tuple(tuple((name, value) for name, value in one) for one in version.columns)
+    return Champion(version, model, series_of(version), columns)
 
 
 def series_of(version: ModelVersion) -> list[LabelSet]:
@@ -103,8 +111,8 @@ def artefact_of(tenant_id: UUID, version_id: UUID, checksum: str) -> bytes:
     CorruptArtefact
         If it is not what was saved.
     """
-    row = ModelVersion.objects.for_tenant(tenant_id).only("artefact").get(pk=version_id)
-    data = bytes(row.artefact)
+    row = ModelVersion.objects.for_tenant(tenant_id).only("artefact", "group_id").get(pk=version_id)
+    data = bytes(row.artefact) or fetch(tenant_id, row.group_id, checksum)
     found = sha256(data).hexdigest()
     if found != checksum:
         raise CorruptArtefact(f"artefact has the checksum {found}, the registry says {checksum}")

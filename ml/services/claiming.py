@@ -50,6 +50,23 @@ RETURNING held.id, held.tenant_id
 """
 
 
+# Looked for at most every five minutes, and eight times between two trainings.
+_CLAIM_DRIFT = """
+WITH taken AS (
+    SELECT id FROM ml_modelgroup
+    WHERE enabled AND kind = 'anomaly' AND (next_drift_at IS NULL OR next_drift_at <= %(now)s)
+    ORDER BY next_drift_at NULLS FIRST
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE ml_modelgroup held
+SET next_drift_at = %(now)s + make_interval(secs => greatest(held.retrain_interval_s / 8.0, %(least)s))
+FROM taken WHERE held.id = taken.id
+RETURNING held.id, held.tenant_id
+"""
+LEAST_BETWEEN_DRIFTS_S: Final = 300
+
+
 @dataclass(frozen=True, slots=True)
 class GroupClaim:
     """A group that is ours until the lease ends or somebody holds a newer token."""
@@ -72,6 +89,14 @@ def claim_training(*, now: datetime, limit: int = TRAINED_AT_ONCE) -> list[tuple
     parameters: dict[str, Any] = {"now": now, "until": now + TRAINING_LEASE, "limit": limit}
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(_CLAIM_TRAINING, parameters)
+        return [(group_id, tenant_id) for group_id, tenant_id in cursor.fetchall()]
+
+
+def claim_drift(*, now: datetime, limit: int = TRAINED_AT_ONCE) -> list[tuple[UUID, UUID]]:
+    """Take the groups whose drift is to be looked for: pairs of group and tenant."""
+    parameters: dict[str, Any] = {"now": now, "least": LEAST_BETWEEN_DRIFTS_S, "limit": limit}
+    with platform_scope(), connection.cursor() as cursor:
+        cursor.execute(_CLAIM_DRIFT, parameters)
         return [(group_id, tenant_id) for group_id, tenant_id in cursor.fetchall()]
 
 

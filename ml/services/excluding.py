@@ -17,7 +17,7 @@ from alertsite.core.labels import METRIC_NAME, LabelSet, without_name
 from alertsite.core.samples import Bools
 from ml.models import ModelGroup
 from ml.services.outputs import GROUP_LABEL, METRIC_LABEL
-from ml.services.reading import Grid, read_grid
+from ml.services.reading import Grid, read_scores
 from rules.models import Feedback
 
 MAX_EXCLUDED: Final = 0.5
@@ -61,15 +61,14 @@ def _flagged(group: ModelGroup, grid: Grid, now_ms: int) -> Bools:
     """Where this group's own scores exceeded 1."""
     times = grid.batch.timestamps_ms
     ticks = range(int(times[0]), int(times[-1]) + 1, grid.batch.step_ms)
-    selector = f'anomaly_score{{{GROUP_LABEL}="{group.name}"}}'
-    scores = read_grid(group.tenant_id, selector, ticks, now_ms=now_ms)
-    of_series = {_scored(labels): row for labels, row in zip(scores.labels, scores.values, strict=True)}
+    scores = read_scores(group, ticks, now_ms=now_ms)
+    of_series = {scored_labels(labels): row for labels, row in zip(scores.labels, scores.values, strict=True)}
     absent = np.zeros(grid.batch.points)
     with np.errstate(invalid="ignore"):
         return np.stack([of_series.get(frozenset(labels), absent) > 1.0 for labels in grid.labels])
 
 
-def _scored(labels: LabelSet) -> frozenset[tuple[str, str]]:
+def scored_labels(labels: LabelSet) -> frozenset[tuple[str, str]]:
     """The labels of the series that was scored."""
     pairs = dict(labels)
     pairs.pop(GROUP_LABEL, None)

@@ -16,6 +16,7 @@ from ml.detectors.registry import DEEP, DETECTORS
 from ml.forecasting.registry import FORECASTERS
 from ml.models import ModelGroup, ModelVersion
 from ml.models.group import HOUR_S
+from ml.services.artefact_files import remove_files
 from ml.services.judging import MAX_HISTORY_ROWS
 from ml.services.training import AUTO
 from rules.language.parser import parse
@@ -27,7 +28,18 @@ MAX_ROWS_BETWEEN_TRAININGS: Final = 3_000
 MAX_HORIZONS: Final = 10
 MAX_HORIZON_S: Final = 7 * 86_400
 LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_KEPT: Final = ("state", "state_reason", "training_error", "next_due_at", "leased_until", "fencing_token")
+_KEPT: Final = (
+    "state",
+    "state_reason",
+    "training_error",
+    "next_due_at",
+    "next_drift_at",
+    "leased_until",
+    "fencing_token",
+    "threshold_scale",
+    "threshold_reason",
+    "threshold_at",
+)
 
 
 class InvalidModelGroup(PlatformError):
@@ -40,21 +52,22 @@ class InvalidModelGroup(PlatformError):
         self.errors = dict(errors)
 
 
-def detectors_offered() -> list[str]:
-    """Names of the detectors that take single metrics."""
-    return [name for name in DETECTORS if name in {AUTO, *DEEP} or not DETECTORS[name].joint]
+def detectors_offered(*, hosts: bool = False) -> list[str]:
+    """Names of the detectors that take single metrics, or all metrics of a host together."""
+    return [name for name in DETECTORS if name in {AUTO, *DEEP} or DETECTORS[name].joint == hosts]
 
 
-def offered_for(kind: str) -> list[str]:
-    """Names that a group of a kind may have as its detector."""
+def offered_for(kind: str, *, hosts: bool = False) -> list[str]:
+    """Names that a group of a kind, of series or of hosts, may have as its detector."""
     if kind == ModelGroup.Kind.FORECAST:
         return list(FORECASTERS)
-    return [AUTO] if kind == ModelGroup.Kind.INCIDENT else detectors_offered()
+    return [AUTO] if kind == ModelGroup.Kind.INCIDENT else detectors_offered(hosts=hosts)
 
 
 def every_offered() -> list[str]:
     """The names for all kinds."""
-    return list(dict.fromkeys(name for kind in ModelGroup.Kind for name in offered_for(kind)))
+    kinds = [offered_for(kind, hosts=hosts) for kind in ModelGroup.Kind for hosts in (False, True)]
+    return list(dict.fromkeys(name for names in kinds for name in names))
 
 
 def save_group(group: ModelGroup, author: Author) -> ModelGroup:
@@ -99,7 +112,11 @@ def check_terms(group: ModelGroup) -> None:
     ------
     InvalidModelGroup
     """
-    offered = offered_for(group.kind)
+    if group.host_label and (
+        group.kind != ModelGroup.Kind.ANOMALY or not LABEL_NAME.fullmatch(group.host_label)
+    ):
+        raise InvalidModelGroup({"host_label": "accepts the name of a label, in groups of anomalies alone"})
+    offered = offered_for(group.kind, hosts=bool(group.host_label))
     if group.detector not in offered:
         accepts = ", ".join(offered)
         raise InvalidModelGroup({"detector": f"is {group.detector!r}, accepts one of {accepts}"})
@@ -166,7 +183,9 @@ def delete_group(group: ModelGroup, author: Author) -> None:
     """Remove a group and its versions; what it wrote stays."""
     with transaction.atomic():
         _record(group, author, "deleted")
+        removed = group.pk
         group.delete()
+        transaction.on_commit(lambda: remove_files(group.tenant_id, removed))
 
 
 def train_soon(group: ModelGroup, author: Author) -> None:
@@ -193,6 +212,26 @@ def retire(version: ModelVersion, author: Author) -> ModelVersion:
         _locked(version).filter(pk=version.pk).update(status=ModelVersion.Status.RETIRED)
         _record(version.group, author, "version_retired", version=version.number)
     version.status = ModelVersion.Status.RETIRED
+    return version
+
+
+def shadow(version: ModelVersion, author: Author) -> ModelVersion:
+    """Let a retired version score beside the champion, as the only challenger, in series no rule reads.
+
+    Raises
+    ------
+    Conflict
+        If it is the champion.
+    """
+    with transaction.atomic():
+        versions = _locked(version)
+        version.refresh_from_db(fields=["status"])
+        if version.status == ModelVersion.Status.CHAMPION:
+            raise Conflict(f"version {version.number} is the champion, only others score beside it")
+        versions.filter(status=ModelVersion.Status.CHALLENGER).update(status=ModelVersion.Status.RETIRED)
+        versions.filter(pk=version.pk).update(status=ModelVersion.Status.CHALLENGER, shadow={})
+        _record(version.group, author, "version_shadowed", version=version.number)
+    version.status, version.shadow = ModelVersion.Status.CHALLENGER, {}
     return version
 
 

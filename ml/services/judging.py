@@ -6,7 +6,7 @@ Refused: nothing beyond what reading history refuses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -20,7 +20,7 @@ from ml.detectors.robust_zscore import RobustZScore
 from ml.learning.terms import Terms, on_terms
 from ml.models import ModelGroup
 from ml.services.champions import Champion, champion_of
-from ml.services.reading import Grid, read_grid
+from ml.services.reading import Grid, read_group
 
 MODEL_FAULTS: Final = (PlatformError, ValueError, ArithmeticError, LookupError, MemoryError)
 """What a model that does not fit its series raises; the robust detector takes over."""
@@ -52,8 +52,8 @@ def only_anomalies(group: ModelGroup) -> None:
 
 
 def terms_of(group: ModelGroup) -> Terms:
-    """What the group asks of scores."""
-    return Terms(group.sensitivity, group.direction, group.min_deviation)  # type: ignore[arg-type]
+    """What the group asks of scores, and what feedback made of that."""
+    return Terms(group.sensitivity / group.threshold_scale, group.direction, group.min_deviation)  # type: ignore[arg-type]
 
 
 def warm_rows(group: ModelGroup) -> int:
@@ -70,7 +70,7 @@ def enough(values: Floats, group: ModelGroup) -> Bools:
 def judge(group: ModelGroup, ticks: range, *, now_ms: int) -> Judged:
     """Score every series of the group at these ticks."""
     champion, reason = _champion(group, now_ms)
-    grid = read_grid(group.tenant_id, group.selector, _rows_needed(group, champion, ticks), now_ms=now_ms)
+    grid = read_group(group, _rows_needed(group, champion, ticks), now_ms=now_ms)
     if champion is not None:
         try:
             return _by_champion(group, champion, grid, ticks)
@@ -104,7 +104,7 @@ def followed_from(champion: Champion, ticks: range) -> int:
 
 def _by_champion(group: ModelGroup, champion: Champion, grid: Grid, ticks: range) -> Judged:
     first = (followed_from(champion, ticks) - int(grid.batch.timestamps_ms[0])) // ticks.step
-    known = grid.only(champion.labels)
+    known = grid.only(champion.labels, champion.columns)
     scores = champion.model.score(known.batch.rows(first, known.batch.points))
     by_model = cut_to_ticks(group, known, scores, ticks)
     judged = Judged(known.labels, ticks, known.values[:, -len(ticks) :], by_model, ModelGroup.State.ACTIVE)
@@ -127,9 +127,20 @@ def _by_fallback(group: ModelGroup, grid: Grid, ticks: range, reason: str) -> Ju
         nothing = Scores(empty, empty, empty, empty)
         warming = f"none of {len(grid.labels)} series has {group.warm_up_s} s of history; {reason}"
         return Judged([], ticks, values, nothing, ModelGroup.State.WARMING, warming)
-    model = FALLBACK.learn(taken.batch.rows(0, before), seed=0)
-    scores = cut_to_ticks(group, taken, model.score(taken.batch.rows(before, taken.batch.points)), ticks)
+    scores = cut_to_ticks(group, taken, _robust(taken, before), ticks)
     return Judged(ready, ticks, values, scores, ModelGroup.State.FALLBACK, reason)
+
+
+def _robust(grid: Grid, before: int) -> Scores:
+    """Scores of the rows from `before` on; of hosts those of their strangest metric."""
+    batch = grid.batch
+    single = replace(batch, values=batch.values.reshape(-1, 1, batch.points))
+    scores = FALLBACK.learn(single.rows(0, before), seed=0).score(single.rows(before, batch.points))
+    if not grid.columns:
+        return scores
+    of_metrics = scores.score.reshape(*batch.values.shape[:2], -1)
+    missing = np.isnan(of_metrics).all(axis=1)
+    return Scores(np.where(missing, np.nan, np.nan_to_num(of_metrics).max(axis=1)))
 
 
 def cut_to_ticks(group: ModelGroup, grid: Grid, scores: Scores, ticks: range) -> Scores:

@@ -9,9 +9,9 @@ values that are no numbers.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
@@ -20,6 +20,8 @@ from alertsite.core.clock import Clock, to_datetime
 from alertsite.core.errors import InvalidParameter, PlatformError
 from alertsite.core.labels import METRIC_NAME
 from alertsite.core.samples import Floats
+from alertsite.tenancy.models import Tenant
+from alertsite.tenancy.scope import platform_scope, tenant_scope
 from ml.forecasting.combination import forecast
 from ml.forecasting.crossing import ABOVE, BELOW, crossing_chance
 from ml.forecasting.incident_probability import (
@@ -247,3 +249,19 @@ def _trust_parts(
     yield share, f"{len(foretold)} of {rules} active rules compare a known value with a constant"
     hours = float(np.mean([one.hours for one in foretold])) if foretold else 0.0
     yield min(hours / HISTORY_HOURS, 1.0), f"their values are known for {hours:.0f} of {HISTORY_HOURS} hours"
+
+
+def predict_for_tenant(slug: str, metrics: Given, *, horizon_s: int, clock: Clock) -> dict[str, Any]:
+    """As `predict_alert_likelihood`, for a tenant by its short name, as plain values.
+
+    Raises
+    ------
+    InvalidParameter
+        If there is no such tenant.
+    """
+    with platform_scope():
+        tenant = Tenant.objects.filter(slug=slug).first()
+    if tenant is None:
+        raise InvalidParameter("tenant", slug, "the short name of a tenant")
+    with tenant_scope(tenant.pk):
+        return asdict(predict_alert_likelihood(tenant.pk, metrics, horizon_s=horizon_s, clock=clock))

@@ -18,7 +18,7 @@ from alertsite.core.samples import Floats, Ints
 from ml.detectors.protocol import Scores
 from ml.models import ModelGroup
 from ml.services.judging import cut_to_ticks, enough, only_anomalies
-from ml.services.reading import Grid, read_grid
+from ml.services.reading import Grid, read_group
 from ml.services.training import SEED, detector_for, learning_rows
 from ml.services.versions import TooLittleHistory
 from rules.evaluation.plots import Line, Plot
@@ -67,7 +67,7 @@ def preview(group: ModelGroup, start_ms: int, end_ms: int, *, now_ms: int) -> Pr
         raise InvalidParameter("ticks", len(ticks), f"1 to {MAX_ROWS // 2} from start to end at this step")
     before = min(rows, MAX_ROWS - len(ticks))
     span = range(ticks[0] - before * step_ms, ticks[-1] + 1, step_ms)
-    found = read_grid(group.tenant_id, group.selector, span, now_ms=now_ms)
+    found = read_group(group, span, now_ms=now_ms)
     ripe = enough(found.values[:, :before], group)
     if not ripe.any():
         raise TooLittleHistory(f"none of {len(found.labels)} series has {group.warm_up_s} s before the span")
@@ -96,9 +96,10 @@ def _events(labels: Sequence[LabelSet], scores: Floats, times: Ints) -> Iterator
 
 
 def _plot(grid: Grid, scores: Scores, ticks: range, events: Sequence[Event]) -> Plot:
-    """The series with the highest score, what was expected of it, and its events shaded."""
+    """The strangest series, what was expected of it, and its events shaded; of hosts the score."""
     shown = int(np.argmax(np.nan_to_num(scores.score).max(axis=1)))
-    lines = [Line(grid.labels[shown], _drawn(grid.values[shown, -len(ticks) :]))]
+    values = scores.score[shown] if grid.columns else grid.values[shown, -len(ticks) :]
+    lines = [Line(grid.labels[shown], _drawn(values))]
     for name in ("expected", "lower", "upper"):
         band = getattr(scores, name)[shown]
         if np.isfinite(band).any():

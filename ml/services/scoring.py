@@ -17,7 +17,6 @@ from django.db import OperationalError
 
 from alertsite.core.clock import Clock, from_datetime, to_datetime
 from alertsite.core.errors import PlatformError
-from alertsite.core.labels import LabelSet
 from alertsite.tenancy.models import Quota
 from alertsite.tenancy.scope import tenant_scope
 from ml.models import ModelGroup
@@ -25,10 +24,10 @@ from ml.services.claiming import GroupClaim
 from ml.services.foretelling import foretell
 from ml.services.judging import judge
 from ml.services.outputs import Output, Told, output_labels
+from ml.services.shadowing import shadow_outputs
 from ml.services.telling_incidents import tell_incidents
+from ml.services.writing import write_outputs
 from rules.evaluation.ticks import Timetable, due_ticks
-from rules.series.protocols import SampleBatch
-from rules.services.stores import hot_store
 
 log = structlog.get_logger(__name__)
 
@@ -87,14 +86,14 @@ def _score(claim: GroupClaim, clock: Clock, summary: ScoringSummary) -> None:
             summary.failed += 1
         else:
             values |= {"state": told.state, "state_reason": told.reason[:MAX_REASON]}
-            summary.samples += _write(group, told.outputs, now_ms)
+            summary.samples += write_outputs(claim.tenant_id, told.outputs, now_ms)
     held.update(**values, leased_until=to_datetime(now_ms))
     summary.groups += 1
     summary.ticks += len(due.evaluate)
 
 
 def tell_anomalies(group: ModelGroup, ticks: range, *, now_ms: int) -> Told:
-    """Scores and bands of every series of the group."""
+    """Scores and bands of every series of the group, and those of a challenger beside them."""
     judged = judge(group, ticks, now_ms=now_ms)
     times = np.array(judged.times_ms, dtype=np.int64)
     outputs = [
@@ -102,6 +101,7 @@ def tell_anomalies(group: ModelGroup, ticks: range, *, now_ms: int) -> Told:
         for name, part in OUTPUTS.items()
         for labels, row in zip(judged.labels, getattr(judged.scores, part), strict=True)
     ]
+    outputs += shadow_outputs(group, judged, now_ms=now_ms)
     return Told(outputs, judged.state, judged.reason)
 
 
@@ -110,20 +110,3 @@ TELLERS: Final[Mapping[str, Callable[..., Told]]] = {
     ModelGroup.Kind.FORECAST: foretell,
     ModelGroup.Kind.INCIDENT: tell_incidents,
 }
-
-
-def _write(group: ModelGroup, outputs: Sequence[Output], now_ms: int) -> int:
-    """Append what is known of every series. How many samples the store took."""
-    place: dict[LabelSet, int] = {}
-    series, at_ms, values = [], [], []
-    for one in outputs:
-        known = np.isfinite(one.values)
-        if known.any():
-            number = place.setdefault(one.labels, len(place))
-            series.append(np.full(int(known.sum()), number, np.int64))
-            at_ms.append(one.times_ms[known])
-            values.append(one.values[known])
-    if not place:
-        return 0
-    batch = SampleBatch(list(place), np.concatenate(series), np.concatenate(at_ms), np.concatenate(values))
-    return hot_store(group.tenant_id).append(batch, now_ms=now_ms).accepted

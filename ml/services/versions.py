@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -13,6 +13,7 @@ from alertsite.core.clock import to_datetime
 from alertsite.core.errors import PlatformError
 from alertsite.core.labels import LabelSet
 from ml.models import ModelGroup, ModelVersion
+from ml.services.artefact_files import put_away
 
 
 class TooLittleHistory(PlatformError):
@@ -33,6 +34,8 @@ class Learned:
     quality: dict[str, Any]
     excluded: Sequence[dict[str, Any]] = ()
     parent: ModelVersion | None = None
+    columns: Sequence[LabelSet] = ()
+    profile: Mapping[str, Any] = field(default_factory=dict)
 
 
 def store(
@@ -44,6 +47,7 @@ def store(
     waits as challenger.
     """
     status = ModelVersion.Status.CHALLENGER
+    checksum = sha256(learned.artefact).hexdigest()
     with transaction.atomic():
         ModelGroup.objects.for_tenant(group.tenant_id).select_for_update().get(pk=group.pk)
         versions = ModelVersion.objects.for_tenant(group.tenant_id).filter(group=group)
@@ -62,12 +66,14 @@ def store(
             selector=group.selector,
             step_s=group.step_s,
             series=list(learned.series),
-            artefact=learned.artefact,
-            checksum=sha256(learned.artefact).hexdigest(),
+            artefact=put_away(group.tenant_id, group.pk, checksum, learned.artefact),
+            checksum=checksum,
             trained_from=to_datetime(learned.from_ms),
             trained_until=to_datetime(learned.until_ms),
             excluded=list(learned.excluded),
             quality=learned.quality,
+            columns=list(learned.columns),
+            profile=dict(learned.profile),
             created_at=to_datetime(learned.until_ms),
         )
     return created

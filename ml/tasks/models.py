@@ -7,7 +7,7 @@ from uuid import UUID
 
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.web.task import task
-from ml.services import claiming, scoring, training
+from ml.services import claiming, drifting, scoring, training
 
 Claimed = tuple[str, str, int]
 """group id, tenant id, fencing token"""
@@ -23,7 +23,10 @@ def wake_models() -> dict[str, int]:
     trainings = claiming.claim_training(now=now)
     for group_id, tenant_id in trainings:
         train_group.delay(str(tenant_id), str(group_id))
-    return {"groups": len(claims), "trainings": len(trainings)}
+    drifts = claiming.claim_drift(now=now)
+    for group_id, tenant_id in drifts:
+        look_for_drift.delay(str(tenant_id), str(group_id))
+    return {"groups": len(claims), "trainings": len(trainings), "drifts": len(drifts)}
 
 
 @task(capability="infer", soft_time_limit=50, time_limit=55)
@@ -40,3 +43,11 @@ def train_group(tenant_id: str, group_id: str) -> dict[str, int]:
     """
     version = training.train_group(UUID(tenant_id), UUID(group_id), SystemClock())
     return {"version": version.number if version else 0}
+
+
+@task(capability="infer", soft_time_limit=50, time_limit=55)
+def look_for_drift(tenant_id: str, group_id: str) -> dict[str, float]:
+    """Compare recent values and scores with what was learned. Idempotency key: none needed, a second look
+    writes what it sees, and trains nothing that is not due.
+    """
+    return drifting.look_for_drift(UUID(tenant_id), UUID(group_id), SystemClock())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -145,6 +146,34 @@ class RateOfChange(_OnMetric):
         return Compiled(f"{function}({self.selector()}[{window}]) {self.operator} {_number(self.threshold)}")
 
 
+class Anomaly(_Condition):
+    """Scores above 1 of a model group: one that exists, or one that watches a selector on these terms."""
+
+    type: Literal["anomaly"]
+    model_group: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.:-]*$", max_length=100)] = ""
+    selector: Annotated[str, Field(max_length=2000)] = ""
+    detector: Annotated[str, Field(max_length=40)] = "auto"
+    sensitivity: Annotated[float, Field(ge=0.1, le=10)] = 1.0
+    direction: Literal["up", "down", "both"] = "both"
+    min_deviation: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Anomaly:
+        if not self.model_group and not self.selector:
+            raise ValueError("give a model_group, or a selector to watch")
+        return self
+
+    def group_name(self) -> str:
+        """The group's name; equal conditions without one share a group, told by a digest of their terms."""
+        if self.model_group:
+            return self.model_group
+        return f"anomaly-{sha256(self.model_dump_json().encode()).hexdigest()[:12]}"
+
+    def compile(self) -> Compiled:
+        """`anomaly_score{model_group="hosts"} > 1`."""
+        return Compiled(f"anomaly_score{{model_group={_quoted(self.group_name())}}} > 1")
+
+
 class AllOf(_Condition):
     """Every part holds for the same labels."""
 
@@ -189,7 +218,7 @@ class Not(_Condition):
 
 
 Condition: TypeAlias = Annotated[
-    Threshold | Range | Absence | RateOfChange | AllOf | AnyOf | Not, Field(discriminator="type")
+    Threshold | Range | Absence | RateOfChange | Anomaly | AllOf | AnyOf | Not, Field(discriminator="type")
 ]
 
 for _model in (AllOf, AnyOf, Not):
@@ -208,8 +237,26 @@ def compile_condition(condition: Mapping[str, Any]) -> Compiled:
     """
     if _depth(condition) > MAX_DEPTH:
         raise InvalidCondition({"condition": f"nested {_depth(condition)} deep, limit is {MAX_DEPTH}"})
+    return _read(condition).compile()
+
+
+def anomalies_in(condition: Mapping[str, Any]) -> list[Anomaly]:
+    """Every anomaly of a condition that compiles, its parts' included."""
+    found, left = [], [_read(condition)]
+    while left:
+        part = left.pop()
+        if isinstance(part, Anomaly):
+            found.append(part)
+        elif isinstance(part, AllOf | AnyOf):
+            left.extend(part.conditions)
+        elif isinstance(part, Not):
+            left.append(part.condition)
+    return found
+
+
+def _read(condition: Mapping[str, Any]) -> Condition:
     try:
-        return _ADAPTER.validate_python(condition).compile()
+        return _ADAPTER.validate_python(condition)
     except ValidationError as error:
         raise InvalidCondition(
             {

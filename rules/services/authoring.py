@@ -22,6 +22,7 @@ from rules.language.plan import plan
 from rules.models import Datasource, Rule, RuleGroup, RuleVersion
 from rules.notify.templates import check_template
 from rules.services import sharding
+from rules.services.anomalies import ensure_model_groups
 from rules.services.transitions import retire_alerts
 
 __all__ = [
@@ -149,6 +150,7 @@ def save_rule(group: RuleGroup, draft: RuleDraft, author: Author, *, rule: Rule 
     compiled = check_draft(draft)
     _check_datasources(group, [draft])
     with transaction.atomic():
+        _ensure_model_groups(group, [draft], author)
         sharding.hold_group(group)
         if rule is None:
             _spend_quota(group.tenant_id, 1)
@@ -178,6 +180,7 @@ def replace_rules(group: RuleGroup, drafts: Sequence[RuleDraft], author: Author)
     compiled = [check_draft(draft) for draft in drafts]
     _check_datasources(group, drafts)
     with transaction.atomic():
+        _ensure_model_groups(group, drafts, author)
         sharding.hold_group(group)
         there: defaultdict[tuple[str, str], list[Rule]] = defaultdict(list)
         for rule in group.rules.order_by("position", "id"):
@@ -219,6 +222,15 @@ def _check_datasources(group: RuleGroup, drafts: Sequence[RuleDraft]) -> None:
     named = {draft.datasource_id for draft in drafts if draft.datasource_id}
     if named and Datasource.objects.for_tenant(group.tenant_id).filter(pk__in=named).count() != len(named):
         raise InvalidRule({"datasource": "the tenant has no such datasource"})
+
+
+def _ensure_model_groups(group: RuleGroup, drafts: Sequence[RuleDraft], author: Author) -> None:
+    for draft in drafts:
+        errors: dict[str, str] = {}
+        with _noting(errors, "condition"):
+            ensure_model_groups(group.tenant_id, draft.condition, actor=author.name, now=author.now)
+        if errors:
+            raise InvalidRule(errors)
 
 
 def change_state(rule: Rule, state: str, author: Author) -> Rule:

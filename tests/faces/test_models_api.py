@@ -8,7 +8,7 @@ import pytest
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.core.labels import label_set
 from alertsite.tenancy.models import Quota
-from ml.models import ModelGroup
+from ml.models import DriftEvent, ModelGroup
 from ml.services import training
 from rules.series.protocols import SampleBatch
 from rules.services.stores import hot_store
@@ -68,12 +68,28 @@ def test_a_group_is_trained_explained_and_rolled_back(alice, bob, acme, made, la
     assert [newest["status"], first["status"]] == ["champion", "retired"]
     assert newest["parent"] == first["id"]
     assert bob.post(f"/api/model-versions/{newest['id']}/rollback/").status_code == 403
+    assert alice.post(f"/api/model-versions/{newest['id']}/shadow/").status_code == 409
+    assert alice.post(f"/api/model-versions/{first['id']}/shadow/").json()["status"] == "challenger"
+    assert alice.post(f"/api/model-versions/{first['id']}/retire/").json()["shadow"] == {}
     assert alice.post(f"/api/model-versions/{newest['id']}/rollback/").json()["number"] == 1
     assert alice.post(f"/api/model-versions/{newest['id']}/rollback/").status_code == 409
     assert alice.post(f"/api/model-versions/{newest['id']}/promote/").json()["status"] == "champion"
     assert alice.post(f"/api/model-versions/{newest['id']}/retire/").json()["status"] == "retired"
     assert alice.get(f"{path}/explain/").status_code == 409
     assert alice.delete(f"{path}/").status_code == 204
+
+
+def test_drift_and_thresholds_are_told(alice, acme, made):
+    training.train_group(acme.pk, made["id"], SystemClock())
+    version = alice.get("/api/model-versions/").json()["results"][0]
+    DriftEvent.objects.for_tenant(acme).create(
+        tenant=acme, group_id=made["id"], version_id=version["id"], subject="values", psi=0.5, bound=0.25,
+        training_asked=True, at=to_datetime(SystemClock().now_ms()),
+    )  # fmt: skip
+    [told] = alice.get("/api/drift-events/", {"group": made["id"]}).json()["results"]
+    assert (told["subject"], told["psi"], told["training_asked"]) == ("values", 0.5, True)
+    assert made["threshold_scale"] == 1.0
+    assert version["quality"]["learned_in_s"] >= 0
 
 
 @pytest.mark.parametrize(
@@ -112,3 +128,42 @@ def test_alerts_are_foretold_by_readers_too(bob, acme):
     assert set(answer.json()) == {"alert_probability", "predicted_alerts", "drivers", "trust"}
     assert bob.post("/api/predictions/", {"metrics": {"a": "x"}}, format="json").status_code == 400
     assert bob.post("/api/predictions/", {"horizon": "1m"}, format="json").status_code == 400
+
+
+def test_a_rule_on_an_anomaly_makes_its_model_group_or_finds_it(alice, acme, last_ms):
+    group = alice.post("/api/rule-groups/", {"name": "anomalies"}, format="json").json()
+    condition = {"type": "anomaly", "selector": "load", "detector": "ewma", "sensitivity": 1.5}
+    draft = {"group": group["id"], "name": "Strange", "condition": condition}
+    rule = alice.post("/api/rules/", draft, format="json")
+    assert rule.status_code == 201, rule.json()
+    made = ModelGroup.objects.for_tenant(acme).get()
+    assert (made.selector, made.detector, made.sensitivity) == ("load", "ewma", 1.5)
+    assert rule.json()["expr"] == f'anomaly_score{{model_group="{made.name}"}} > 1'
+    assert alice.post("/api/rules/", draft | {"name": "Again"}, format="json").status_code == 201
+    assert ModelGroup.objects.for_tenant(acme).count() == 1
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param({"type": "anomaly", "model_group": "nobody"}, id="no such group"),
+        pytest.param({"type": "anomaly", "selector": "sum(load)"}, id="no selector"),
+        pytest.param({"type": "anomaly", "selector": "load", "detector": "kmeans"}, id="of hosts"),
+        pytest.param({"type": "anomaly", "selector": "x", "model_group": "hosts"}, id="another's name"),
+    ],
+)
+def test_a_rule_on_an_anomaly_that_cannot_be_scored_is_refused_whole(alice, acme, made, condition):
+    group = alice.post("/api/rule-groups/", {"name": "anomalies"}, format="json").json()
+    draft = {"group": group["id"], "name": "Strange", "condition": condition}
+    answer = alice.post("/api/rules/", draft, format="json")
+    assert answer.status_code == 400, answer.json()
+    assert "condition" in answer.json()["errors"]
+    assert ModelGroup.objects.for_tenant(acme).count() == 1
+
+
+def test_the_admin_previews_a_group_with_events_and_plot(made, last_ms, admin_client):
+    page = admin_client.get(f"/admin/ml/modelgroup/{made['id']}/preview/", {"hours": 1})
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert "data:image/svg+xml;base64," in text
+    assert "1 events in 1 series" in text

@@ -2,94 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
-import numpy as np
 import pytest
 
 from alertsite.core.clock import from_datetime
-from alertsite.core.labels import label_set
-from alertsite.tenancy.models import Quota, Tenant
-from alertsite.tenancy.scope import platform_scope
 from ml.models import ModelGroup, ModelVersion
 from ml.services import claiming, groups, scoring, training
 from ml.services.groups import InvalidModelGroup
 from ml.services.reading import read_grid
 from rules.models import AlertInstance, Feedback, Shard
-from rules.series.protocols import SampleBatch
 from rules.services import evaluation, waking
 from rules.services.authoring import Author
-from rules.services.stores import hot_store
-from tests.factories.rows import NOON, make_group, make_rule, make_tenant
-from tests.fakes.clock import FakeClock
-
-HISTORY = 240
-TERMS = {"selector": "load", "warm_up_s": 1800, "season_s": 3600, "retrain_interval_s": 3600}
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOON)
-
-
-@pytest.fixture
-def tenant(db: None, redis_url: str) -> Iterator[Tenant]:
-    with platform_scope():
-        made = make_tenant()
-        Quota.objects.filter(pk=made.pk).update(lateness_s=86_400)
-        yield made
-
-
-def write(tenant: Tenant, clock: FakeClock, values: list[float], host: str = "a") -> None:
-    """One sample a minute, the last one now."""
-    last_ms = clock.now_ms() // 60_000 * 60_000
-    times = last_ms - 60_000 * np.arange(len(values))[::-1]
-    labels = label_set({"__name__": "load", "host": host})
-    batch = SampleBatch([labels], np.zeros(len(values), np.int64), times, np.array(values, float))
-    assert hot_store(tenant.pk).append(batch, now_ms=clock.now_ms()).accepted == len(values)
-
-
-def ordinary(count: int, seed: int = 1) -> list[float]:
-    return list(np.random.default_rng(seed).normal(10.0, 0.5, count))
-
-
-def make_models(tenant: Tenant, clock: FakeClock, **values: Any) -> ModelGroup:
-    row = ModelGroup(tenant=tenant, **({"name": "hosts"} | TERMS | values))
-    return groups.save_group(row, Author("alice", clock.now()))
-
-
-def learn(group: ModelGroup, clock: FakeClock) -> ModelVersion | None:
-    return training.train_group(group.tenant_id, group.pk, clock)
-
-
-def minute(tenant: Tenant, clock: FakeClock, value: float, host: str = "a") -> scoring.ScoringSummary:
-    """A sample a minute later, and what is due then."""
-    clock.advance(minutes=1)
-    write(tenant, clock, [value], host)
-    return scoring.score_claims(claiming.claim_due(now=clock.now()), clock)
-
-
-def latest(tenant: Tenant, clock: FakeClock, name: str = "anomaly_score") -> dict[str, float]:
-    """The newest value by host."""
-    now_ms = clock.now_ms() // 60_000 * 60_000
-    grid = read_grid(tenant.pk, name, range(now_ms, now_ms + 1, 60_000), now_ms=clock.now_ms())
-    return {dict(labels)["host"]: row[-1] for labels, row in zip(grid.labels, grid.values, strict=True)}
-
-
-@pytest.fixture
-def group(tenant: Tenant, clock: FakeClock) -> ModelGroup:
-    """A group with history and a champion."""
-    write(tenant, clock, ordinary(HISTORY))
-    made = make_models(tenant, clock)
-    assert learn(made, clock).status == "champion"
-    return made
-
-
-def state_of(group: ModelGroup) -> tuple[str, str]:
-    group.refresh_from_db()
-    return group.state, group.state_reason
+from tests.factories.modelling import latest, learn, make_models, minute, ordinary, state_of, write
+from tests.factories.rows import NOON, make_group, make_rule
 
 
 def test_a_spike_scores_above_one_and_a_rule_on_the_score_fires(tenant, clock, group):
@@ -192,10 +118,18 @@ def test_a_series_that_is_newer_than_the_model_is_scored_by_the_robust_detector(
 
 
 def test_a_failed_training_leaves_the_champion(tenant, clock, group, monkeypatch):
-    monkeypatch.setattr(training, "read_grid", lambda *args, **terms: (_ for _ in ()).throw(MemoryError()))
+    monkeypatch.setattr(training, "read_group", lambda *args, **terms: (_ for _ in ()).throw(MemoryError()))
     assert learn(group, clock) is None
     group.refresh_from_db()
     assert group.training_error == "MemoryError"
+    assert ModelVersion.objects.for_tenant(tenant).get().status == "champion"
+
+
+def test_more_than_memory_allows_is_refused_and_the_champion_stays(tenant, clock, group, monkeypatch):
+    monkeypatch.setattr(training, "MAX_VALUES", 100)
+    assert learn(group, clock) is None
+    group.refresh_from_db()
+    assert "100 values" in group.training_error
     assert ModelVersion.objects.for_tenant(tenant).get().status == "champion"
 
 

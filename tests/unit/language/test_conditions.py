@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.language.conditions import MAX_DEPTH, InvalidCondition, compile_condition
+from rules.language.conditions import MAX_DEPTH, InvalidCondition, anomalies_in, compile_condition
 
 CPU = {"type": "threshold", "metric_path": "current_metrics.cpu_usage", "operator": ">", "threshold": 80.0}
 
@@ -96,3 +96,21 @@ def test_refuses_hostile_nesting_without_descending_into_it():
         compile_condition(condition)
     while isinstance(condition.get("condition"), dict):  # a deep chain must be taken apart before it is freed
         condition = condition.pop("condition")
+
+
+def test_an_anomaly_is_a_score_of_its_group():
+    named = {"type": "anomaly", "model_group": "hosts"}
+    assert compile_condition(named).expr == 'anomaly_score{model_group="hosts"} > 1'
+    watched = {"type": "anomaly", "selector": "load"}
+    expr = compile_condition(watched).expr
+    assert expr.startswith('anomaly_score{model_group="anomaly-')
+    assert compile_condition(dict(watched)).expr == expr
+    assert compile_condition(watched | {"sensitivity": 2}).expr != expr
+    with pytest.raises(InvalidCondition, match="model_group"):
+        compile_condition({"type": "anomaly"})
+
+
+def test_every_anomaly_of_a_condition_is_found():
+    one, two = {"type": "anomaly", "model_group": "a"}, {"type": "anomaly", "selector": "load"}
+    condition = {"type": "all", "conditions": [CPU, {"type": "not", "condition": one}, two]}
+    assert {part.model_group for part in anomalies_in(condition)} == {"a", ""}
