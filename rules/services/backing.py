@@ -1,7 +1,7 @@
 """Backups: a dump of the database with what was counted in the very snapshot that was dumped.
 
-In: a directory. Out: `alertsite.dump`, in PostgreSQL's own format, and `manifest.json` with its checksum and the
-rows of each table. Refused: a dump that `pg_dump` does not finish, and a directory that holds one already.
+In: a directory. Out: `alertsite.dump`, in PostgreSQL's own format, and `manifest.json` with its checksum and
+the rows of each table. Refused: a dump that `pg_dump` does not finish, a directory that holds one already.
 """
 
 from __future__ import annotations
@@ -147,8 +147,9 @@ def has_programs() -> bool:
 
 def _program(name: str) -> Path:
     """The one beside the embedded server, or the path's, whichever is as new as the server."""
-    connection.ensure_connection()
-    wanted = connection.pg_version // 10_000
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version_num')::int / 10000")
+        wanted = cursor.fetchone()[0]
     for path in _candidates(name):
         told = subprocess.run([str(path), "--version"], capture_output=True, text=True, check=False)  # noqa: S603
         words = told.stdout.split()

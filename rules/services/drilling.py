@@ -34,7 +34,8 @@ SUCCESS: Final = "backup_restore_drill_success"
 SECONDS: Final = "backup_restore_drill_seconds"
 _LEDGER: Final = {
     "every tick has an outcome for each of its rules": """
-        SELECT count(*) FROM rules_ledgerentry entry JOIN rules_shardlayout layout ON layout.id = entry.layout_id
+        SELECT count(*) FROM rules_ledgerentry entry
+        JOIN rules_shardlayout layout ON layout.id = entry.layout_id
         WHERE entry.skipped_reason = '' AND octet_length(entry.outcomes) <> cardinality(layout.rule_ids)
     """,
     "no tick was evaluated before it was due": """
