@@ -1,4 +1,4 @@
-"""Door: the documented names of machine learning. They hand on what lives in `ml`, which is loaded by name.
+"""Door: the documented names of machine learning and placement. What lives in `ml` is loaded by name.
 
 Networks need torch (extra `ml`): without it their names can be imported, and using them says what is missing.
 """
@@ -16,11 +16,13 @@ from asgiref.sync import sync_to_async
 from alertsite.core.clock import SystemClock
 from alertsite.core.errors import InvalidParameter, PlatformError
 from alertsite.runtime.starting import start_platform
+from healing.automation.placing import Place, Policy, Ranking, move_playbook, rank
 
 __all__ = [
     "DeepAnomalyDetector",
     "LSTMAutoencoder",
     "MissingTorch",
+    "MultiCloudOrchestrator",
     "PredictiveAnalytics",
     "create_ultra_advanced_monitoring_system",
 ]
@@ -102,6 +104,21 @@ class PredictiveAnalytics:
             tenant, metrics, horizon_s=horizon_s, clock=SystemClock()
         )
         return told
+
+
+class MultiCloudOrchestrator:
+    """Where to run, and how to get there: see `healing.automation.placing`."""
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.policy = policy or Policy()
+
+    def rank(self, places: Sequence[Place]) -> Ranking:
+        """Places by score, each number explained."""
+        return rank(places, self.policy)
+
+    def plan_move(self, service: str, size: int, here: Place, there: Place, healthy: str) -> str:
+        """The text of a playbook that starts there, verifies, and scales down here."""
+        return move_playbook(service, size, here, there, healthy)
 
 
 async def create_ultra_advanced_monitoring_system(config: Mapping[str, Any] | None = None) -> dict[str, Any]:

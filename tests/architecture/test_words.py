@@ -35,7 +35,7 @@ def test_commands_of_the_page_exist(page):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
     assert set(re.findall(r"^    make ([a-z-]+)", text, re.MULTILINE)) <= targets
-    assert set(re.findall(r"manage\.py ([a-z]+)", text)) <= {"up", *get_commands()}
+    assert set(re.findall(r"manage\.py ([a-z_]+)", text)) <= {"up", *get_commands()}
     for path in re.findall(
         r"(?<![\w/.])((?:alertsite|rules|tests|examples|docs|deploy)/[\w/]+\.(?:py|md|yaml))", text
     ):

@@ -1,0 +1,1 @@
+"""Plans by which the platform runs itself: rollouts, sizes, places. Playbooks carry them out."""
