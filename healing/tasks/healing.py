@@ -9,6 +9,7 @@ from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.web.task import task
 from healing.services import advancing, claiming, starting
 from healing.services.means import Means
+from rules.services import waking
 
 Claimed = tuple[str, str, int]
 """run id, tenant id, fencing token"""
@@ -20,7 +21,9 @@ def wake_healing() -> dict[str, int]:
 
     Idempotency key: the cue, and the claim's fencing token.
     """
+    waking.begin_waking(waking.WAKE_HEALING)
     now = to_datetime(SystemClock().now_ms())
+    waking.note_wake(waking.HEALING, now=now)
     started = starting.start_from_cues(now=now) + starting.start_by_predictions(now=now)
     claims = claiming.claim_due_runs(now=now)
     batches = claiming.batches(claims)

@@ -17,7 +17,7 @@ from healing.services.handling import cancel, settle
 from healing.services.people import NotAPerson
 from healing.services.playbooks import Draft, reset_breaker, save_playbook
 from rules.models import AlertInstance, OutboxMessage
-from rules.services.composing import notification_of
+from rules.services.composing import notification_of, told_by
 from rules.services.querying import QueryTerms, TenantQueries
 from rules.services.silencing import SilenceDraft, create_silence
 from tests.factories.healing import ALICE, FAKE, Hand, fire, make_account, make_playbook
@@ -424,7 +424,8 @@ def test_a_message_of_a_step_goes_out_by_the_outbox(lenient):
 
     message = OutboxMessage.objects.for_tenant(lenient).get()
     assert reread(run).state == "succeeded"
-    assert notification_of(message).alerts[0].annotations == {"summary": "restarting checkout"}
+    told = told_by([message])[message.pk]
+    assert notification_of(message, told).alerts[0].annotations == {"summary": "restarting checkout"}
 
 
 def test_a_prediction_starts_one_run_for_each_series_that_holds(lenient):
