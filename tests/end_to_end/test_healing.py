@@ -51,6 +51,7 @@ trigger: {manual: true}
 limits: {cool_down: 0s}
 steps:
   - {action: restart_service, account: sandbox-docker, with: {space: shop, service: api}}
+  - {wait: 15s}
   - {action: scale_service, account: sandbox-docker, with: {space: shop, service: api, size: 3}}
 """
 CONTAINERS = 2
@@ -224,7 +225,7 @@ def test_a_service_that_degrades_is_healed_and_what_does_not_help_is_taken_back(
     assert until(ratio, 30, "the outcome as a series") == ["1"]
 
 
-def test_a_worker_killed_during_a_call_and_between_steps_acts_once(scene):
+def test_a_worker_killed_during_a_call_after_it_and_between_steps_acts_once(scene):
     up, author, second, _, sandbox = scene
     gate = Gate(sandbox.url("docker"))
     account = sandbox.accounts["docker"]
@@ -237,8 +238,10 @@ def test_a_worker_killed_during_a_call_and_between_steps_acts_once(scene):
     approve(author, second, run)
     kill_at(up, gate)
     assert sum(sandbox.restarts().values()) == 1, "the call was made, and its answer was lost"
-    gate.hold("GET .*/containers/json")  # whoever takes over looks, and is lost as well
+    gate.hold("GET .*/containers/json")  # whoever takes over asks how far it has come, and is lost as well
     kill_at(up, gate)
+    until(lambda: states(author, run) == ["done", "accepted", "pending"], 2 * LEASE_ENDS_WITHIN_S, "the wait")
+    up.running()[0]["heal"].kill()
     run_in(author, "succeeded", playbook, within_s=2 * LEASE_ENDS_WITHIN_S)
 
     assert sorted(sandbox.restarts().values()) == [1] * CONTAINERS
@@ -252,3 +255,38 @@ def kill_at(up, gate: Gate) -> None:
     up.running()[0]["heal"].kill()
     gate.open()
     up.lines_until("heal healthy")
+
+
+def states(person: Person, run) -> list[str]:
+    """Of the steps of a run."""
+    return [step["state"] for step in story(person, run)["steps"]]
+
+
+def test_the_demo_heals_once_a_person_has_armed_it(scene):
+    up, author, _, _, _ = scene
+    demo = subprocess.Popen(
+        [sys.executable, "manage.py", "heal_demo", "--seconds", "240"],
+        cwd=REPOSITORY,
+        env={"PATH": os.defpath, "ALERTSITE_STATE_DIR": str(up.state), "CLOUD_ALLOW_PRIVATE": "true"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        until(lambda: author.everything("/api/playbooks/"), 60, "the demo's playbook")
+        (playbook,) = author.everything("/api/playbooks/")
+        assert playbook["armed_at"] is None
+        run_in(author, "rehearsed", playbook["id"])
+        author.call("POST", f"/api/playbooks/{playbook['id']}/arm/")
+        asked = run_in(author, "awaiting", playbook["id"])
+        author.call(
+            "POST", f"/api/healing-runs/{asked['id']}/approve/", json={"plan_hash": asked["plan_hash"]}
+        )
+        run_in(author, "succeeded", playbook["id"])
+        told = demo.communicate(timeout=60)[0]
+        assert demo.returncode == 0, told
+        assert "not armed" in told.splitlines()[0]
+        assert "succeeded verified" in told
+    finally:
+        demo.kill()
+        demo.communicate()
