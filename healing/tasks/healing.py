@@ -7,7 +7,7 @@ from uuid import UUID
 
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.web.task import task
-from healing.services import advancing, claiming, starting
+from healing.services import advancing, claiming, expiring, starting
 from healing.services.means import Means
 from rules.services import waking
 
@@ -44,3 +44,9 @@ def start_scheduled(playbook_id: str) -> dict[str, bool]:
     """Start a playbook by the clock. Idempotency key: (playbook, minute)."""
     run = starting.start_scheduled(UUID(playbook_id), now=to_datetime(SystemClock().now_ms()))
     return {"started": run is not None}
+
+
+@task(capability="upkeep", soft_time_limit=280, time_limit=300, expires=3600)
+def expire_runs() -> dict[str, int]:
+    """Delete runs beyond retention. Idempotency key: none needed, it deletes by age."""
+    return {"runs": expiring.expire_runs(now=to_datetime(SystemClock().now_ms()))}
