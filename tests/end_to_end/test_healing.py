@@ -265,7 +265,7 @@ def states(person: Person, run) -> list[str]:
 def test_the_demo_heals_once_a_person_has_armed_it(scene):
     up, author, _, _, _ = scene
     demo = subprocess.Popen(
-        [sys.executable, "manage.py", "heal_demo", "--seconds", "240"],
+        [sys.executable, "manage.py", "healdemo", "--seconds", "240"],
         cwd=REPOSITORY,
         env={"PATH": os.defpath, "ALERTSITE_STATE_DIR": str(up.state), "CLOUD_ALLOW_PRIVATE": "true"},
         stdout=subprocess.PIPE,

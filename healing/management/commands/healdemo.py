@@ -1,4 +1,4 @@
-"""`manage.py heal_demo`: a service of the sandbox that breaks, and is healed by a playbook."""
+"""`manage.py healdemo`: a service of the sandbox that breaks, and is healed by a playbook."""
 
 from __future__ import annotations
 
