@@ -37,7 +37,7 @@ class Deed:
 
 def record(tenant_id: UUID, deed: Deed, *, at: datetime) -> AuditEvent:
     """Append an event to the tenant's chain, inside the transaction of the deed itself."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         with connection.cursor() as cursor:
             # One writer a tenant at a time: two events must not follow the same predecessor.
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"audit:{tenant_id}"])

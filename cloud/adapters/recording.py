@@ -83,6 +83,11 @@ class Recorder:
         return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
 
 
+def masked(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Values as they may be shown: secrets masked by the names of their fields, long things cut."""
+    return Recorder()._mapping(values)
+
+
 def _hides(name: str, value: Any) -> bool:
     """Whether a field's name says that its value is a secret; page tokens and the like are not."""
     return bool(value) and bool(_SECRET_NAME.search(name)) and not _is_harmless(name)

@@ -75,7 +75,7 @@ class Acting:
     @property
     def book(self) -> StepBook:
         """Where its rows are kept."""
-        return StepBook(self.claim, self.means, self.step.key)
+        return StepBook(self.claim, self.means, self.step.key, self.step.inputs)
 
     def move(self) -> None:
         """Move the step on as far as it goes now."""
@@ -90,7 +90,7 @@ class Acting:
             elif self.step.state == StepState.CALLING:
                 self._resume(door)
             else:
-                self._follow(door)
+                self._follow(door, Receipt(self.step.receipt or {}, self.step.request_id))
 
     def rehearse(self) -> None:
         """Look, and store what would be done."""
@@ -183,6 +183,7 @@ class Acting:
             self._refused(door, "act", error)
             return
         self._accepted(door, "act", receipt)
+        self._follow(door, receipt)
 
     def _key(self) -> str:
         return uuid5(self.claim.run_id, self.step.key).hex
@@ -252,9 +253,8 @@ class Acting:
                 phase, StepState.UNCERTAIN, f"after a lost answer: {_words(error)}", door.exchanges()
             )
 
-    def _follow(self, door: Door) -> None:
+    def _follow(self, door: Door, receipt: Receipt) -> None:
         """How far an accepted action has come."""
-        receipt = Receipt(self.step.receipt or {}, self.step.request_id)
         try:
             progress = door.action.progress(door.session, door.parameters, receipt)
         except (ResourceGone, ActionRefused) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -13,7 +13,7 @@ from django.db import OperationalError
 
 from alertsite.core.errors import PlatformError
 from alertsite.tenancy.scope import tenant_scope
-from healing.execution.states import ENDS, RunState
+from healing.execution.states import RunState
 from healing.models import HealingRun
 from healing.services.beginning import begin, decide
 from healing.services.claiming import RunClaim
@@ -44,6 +44,7 @@ class AdvanceSummary:
 def advance_claims(claims: Sequence[RunClaim], means: Means) -> AdvanceSummary:
     """Move claimed runs on. One that fails is left to its lease, and stops no other."""
     summary = AdvanceSummary()
+    ended: dict[tuple[UUID, str], HealingRun] = {}
     ends_ms = means.clock.now_ms() + PATIENCE_MS
     for claim in claims:
         try:
@@ -52,17 +53,22 @@ def advance_claims(claims: Sequence[RunClaim], means: Means) -> AdvanceSummary:
                     let_go(claim, means)
                     continue
                 summary.runs += 1
-                summary.ended += advance(claim, means)
+                run = advance(claim, means)
+                if run is not None:
+                    summary.ended += 1
+                if run is not None and not run.dry:
+                    ended[claim.tenant_id, run.playbook_name] = run
         except ClaimLost:
             summary.lost += 1
         except (PlatformError, OperationalError, redis.RedisError) as error:
             summary.failed += 1
             log.warning("healing.failed", run=str(claim.run_id), error=str(error))
+    _publish(ended, means)
     return summary
 
 
-def advance(claim: RunClaim, means: Means) -> bool:
-    """Move one run on as far as it goes now. Whether it has ended.
+def advance(claim: RunClaim, means: Means) -> HealingRun | None:
+    """Move one run on as far as it goes now. The run if it has ended.
 
     Raises
     ------
@@ -77,7 +83,8 @@ def advance(claim: RunClaim, means: Means) -> bool:
             break
     else:
         let_go(claim, means)
-    return _announce(claim, means)
+    ended = HealingRun.objects.for_tenant(claim.tenant_id).filter(pk=claim.run_id, finished_at__isnull=False)
+    return ended.first()
 
 
 def take_turn(claim: RunClaim, means: Means) -> bool:
@@ -85,7 +92,7 @@ def take_turn(claim: RunClaim, means: Means) -> bool:
     run = read(claim)
     state = RunState(run.state)
     if state in {RunState.WAITING, RunState.HELD}:
-        return begin(claim, means)
+        return begin(claim, means, run)
     if state is RunState.AWAITING:
         return decide(claim, means)
     if state is RunState.RUNNING:
@@ -103,16 +110,10 @@ def let_go(claim: RunClaim, means: Means) -> None:
         rest(run, means.now, now=means.now)
 
 
-def _announce(claim: RunClaim, means: Means) -> bool:
-    """Write the outcome of a run that has ended, as series."""
-    run: HealingRun | None = HealingRun.objects.for_tenant(claim.tenant_id).filter(pk=claim.run_id).first()
-    if run is None or RunState(run.state) not in ENDS:
-        return False
-    if not run.dry:
-        publish(run, means.clock)
-    return True
-
-
-def claim_of(tenant_id: UUID, run: HealingRun) -> RunClaim:
-    """The claim of whoever holds a run now."""
-    return RunClaim(run.pk, tenant_id, run.fencing_token)
+def _publish(ended: Mapping[tuple[UUID, str], HealingRun], means: Means) -> None:
+    """Write the outcomes of playbooks whose runs have ended, as series: once for all runs of a batch, since
+    each time everything is counted anew.
+    """
+    for (tenant_id, _), run in ended.items():
+        with tenant_scope(tenant_id):
+            publish(run, means.clock)

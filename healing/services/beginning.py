@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from alertsite.tenancy.bulk import insert_rows
 from healing.approvals.blast_radius import StartReason
 from healing.approvals.quorum import QuorumReason
 from healing.execution.states import RunEvent, RunState, StepState
-from healing.models import HealingRun, HealingStep
+from healing.models import HealingRun
 from healing.playbooks.planner import Plan
 from healing.playbooks.rollback import UNDO
 from healing.services import telling
@@ -36,9 +37,10 @@ class Next:
     reason: str = ""
 
 
-def begin(claim: RunClaim, means: Means) -> bool:
+def begin(claim: RunClaim, means: Means, seen: HealingRun) -> bool:
     """Begin a run, or say what is in the way. Whether it goes on at once."""
     with held(claim) as run:
+        run.playbook, run.version = seen.playbook, seen.version  # read just before, with the run
         plan, now = plan_of(run), means.now
         chosen = _chosen(run, plan, now)
         if chosen.event is RunEvent.ASK:
@@ -47,7 +49,7 @@ def begin(claim: RunClaim, means: Means) -> bool:
             move(run, chosen.event, chosen.reason, now=now)
         if chosen.event is RunEvent.BEGIN:
             run.began_at = now
-            HealingStep.objects.for_tenant(run.tenant_id).bulk_create(new_steps(run, plan))
+            insert_rows(new_steps(run, plan))
             return True
         rest(run, now + PAUSE, now=now)
         return False

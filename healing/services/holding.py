@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -14,6 +15,7 @@ from healing.models import HealingRun, HealingStep
 from healing.services.claiming import RunClaim
 
 MAX_REASON = 500
+_COLUMNS: Final = [field.attname for field in HealingRun._meta.concrete_fields if not field.primary_key]
 
 
 class ClaimLost(PlatformError):
@@ -35,9 +37,16 @@ def held(claim: RunClaim) -> Iterator[HealingRun]:
         run = rows.filter(pk=claim.run_id, fencing_token=claim.fencing_token).first()
         if run is None:
             raise ClaimLost(f"run {claim.run_id} is claimed by another")
+        before = _values(run)
         yield run
         run.reason = run.reason[:MAX_REASON]
-        run.save()
+        changed = [name for name, value in _values(run).items() if value != before[name]]
+        if changed:
+            run.save(update_fields=changed)
+
+
+def _values(run: HealingRun) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in _COLUMNS}
 
 
 def read(claim: RunClaim) -> HealingRun:

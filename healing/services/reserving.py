@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import connection
-from django.db.models import Max, Q, Sum
+from django.db.models import Count, Max, Q, Sum
 
 from cloud.adapters.protocol import Sight
 from cloud.adapters.vocabulary import VOCABULARY
@@ -45,13 +45,16 @@ def start_reason(
     """Whether the run may begin now. Called with the tenant held."""
     runs = HealingRun.objects.for_tenant(run.tenant_id).exclude(pk=run.pk).filter(dry=False)
     active = runs.filter(began_at__isnull=False, finished_at=None)
+    counts = active.aggregate(
+        of_tenant=Count("pk"), of_playbook=Count("pk", filter=Q(playbook_id=run.playbook_id))
+    )
     last = runs.filter(playbook_id=run.playbook_id, target=run.target, first_action_at__isnull=False)
     last_at = last.aggregate(last=Max("first_action_at"))["last"]
     state = Starting(
         breaker_open=breaker_open,
         since_last_ms=None if last_at is None else (now - last_at) // timedelta(milliseconds=1),
-        running=active.filter(playbook_id=run.playbook_id).count(),
-        running_of_tenant=active.count(),
+        running=counts["of_playbook"],
+        running_of_tenant=counts["of_tenant"],
     )
     return may_start(state, StartLimits(terms.cool_down, terms.concurrent, tenant.concurrent))
 

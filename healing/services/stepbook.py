@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from alertsite.audit.services import Deed, record
+from alertsite.tenancy.bulk import insert_rows
 from cloud.adapters.protocol import Exchange
 from healing.execution.retries import retry_after_ms
 from healing.execution.states import StepState
@@ -42,19 +44,19 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class StepBook:
-    """The rows of one step of a claimed run."""
+    """The rows of one step of a claimed run. `inputs` are stored with whatever is written first."""
 
     claim: RunClaim
     means: Means
     key: str
+    inputs: Mapping[str, Any]
 
     def keep(self, run: HealingRun, phase: str, said: list[Exchange]) -> HealingStep:
         """The step as it is stored, with what was said kept beside it. Called with the run held."""
         step = locked_step(run, self.key)
+        step.inputs = dict(self.inputs)
         now = self.means.now
-        HealingCall.objects.for_tenant(run.tenant_id).bulk_create(
-            [_call(step, phase, one, now) for one in said]
-        )
+        insert_rows([_call(step, phase, one, now) for one in said])
         return step
 
     def later(self, why: Later, said: list[Exchange]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloud.adapters.recording import masked
 from healing.models import Approval, HealingCall, HealingRun, HealingStep
 
 _STEP = (
@@ -31,6 +32,7 @@ def story_of(run: HealingRun) -> dict[str, Any]:
         "approvals": [_approval(one) for one in Approval.objects.for_tenant(run.tenant_id).filter(run=run)],
         "steps": [
             {name: getattr(step, name) for name in _STEP}
+            | {"inputs": masked(step.inputs), "before": masked(step.before)}
             | {"calls": [{name: getattr(call, name) for name in _CALL} for call in calls.get(step.pk, [])]}
             for step in steps
         ],

@@ -175,18 +175,20 @@ class _Work:
         return False
 
     def _begin_action(self, written: ActionStep, step: HealingStep, described: dict[str, Any]) -> bool:
-        """Fill in its inputs, see that it is allowed, and ask."""
-        with held(self.claim) as run:
-            row = locked_step(run, step.key)
-            needed = 0 if run.dry else needed_for_word(run, self.scene.plan, written.action)
-            if row.granted < needed and not is_granted(run, self.scene.plan, needed):
-                ask(run, self.scene.plan, needed, subject=step.key, now=self.now)
+        """Fill in its inputs, see that it is allowed, and ask.
+
+        Grants are spent by whoever holds the claim alone: they are as they were read, or the claim is lost.
+        """
+        seen, plan = self.scene.run, self.scene.plan
+        needed = 0 if seen.dry else needed_for_word(seen, plan, written.action)
+        if step.granted < needed and not is_granted(seen, plan, needed):
+            with held(self.claim) as run:
+                ask(run, plan, needed, subject=step.key, now=self.now)
                 rest(run, self.now, now=self.now)
-                return False
-            row.inputs = described["with"]
-            row.save()
-        acting = self._acting(written, row)
-        if self.scene.run.dry:
+            return False
+        step.inputs = described["with"]
+        acting = self._acting(written, step)
+        if seen.dry:
             acting.rehearse()
         else:
             acting.move()

@@ -1,5 +1,5 @@
 """Tasks of healing."""
 
-from healing.tasks.healing import advance_runs, start_scheduled, wake_healing
+from healing.tasks.healing import advance_runs, expire_runs, start_scheduled, wake_healing
 
-__all__ = ["advance_runs", "start_scheduled", "wake_healing"]
+__all__ = ["advance_runs", "expire_runs", "start_scheduled", "wake_healing"]

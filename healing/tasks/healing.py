@@ -7,8 +7,9 @@ from uuid import UUID
 
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.web.task import task
-from healing.services import advancing, claiming, starting
+from healing.services import advancing, claiming, expiring, starting
 from healing.services.means import Means
+from rules.services import waking
 
 Claimed = tuple[str, str, int]
 """run id, tenant id, fencing token"""
@@ -20,7 +21,9 @@ def wake_healing() -> dict[str, int]:
 
     Idempotency key: the cue, and the claim's fencing token.
     """
+    waking.begin_waking(waking.WAKE_HEALING)
     now = to_datetime(SystemClock().now_ms())
+    waking.note_wake(waking.HEALING, now=now)
     started = starting.start_from_cues(now=now) + starting.start_by_predictions(now=now)
     claims = claiming.claim_due_runs(now=now)
     batches = claiming.batches(claims)
@@ -41,3 +44,9 @@ def start_scheduled(playbook_id: str) -> dict[str, bool]:
     """Start a playbook by the clock. Idempotency key: (playbook, minute)."""
     run = starting.start_scheduled(UUID(playbook_id), now=to_datetime(SystemClock().now_ms()))
     return {"started": run is not None}
+
+
+@task(capability="upkeep", soft_time_limit=280, time_limit=300, expires=3600)
+def expire_runs() -> dict[str, int]:
+    """Delete runs beyond retention. Idempotency key: none needed, it deletes by age."""
+    return {"runs": expiring.expire_runs(now=to_datetime(SystemClock().now_ms()))}

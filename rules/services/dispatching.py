@@ -21,7 +21,7 @@ from rules.evaluation.states import NOTIFIED, State
 from rules.models import AggregationGroup, AlertTransition, GroupedAlert
 from rules.services.damping import note_flapping
 from rules.services.routing import Place, Routing, routing_at, routing_of, settings_of
-from rules.services.waking import nudge_after_commit
+from rules.services.waking import nudge_after_commit, nudge_healing_after_commit
 
 # Whoever changes groups of a tenant takes them in the order of their keys: nobody waits in a circle.
 _HOLD: Final = """
@@ -134,7 +134,10 @@ def tell(history: Sequence[AlertTransition], *, now: datetime) -> int:
     settings = settings_of(tenant_id)
     arrivals = _routed(routing_at(settings), told, from_datetime(now))
     insert_rows(history)
-    note_flapping(settings, [row for row in told if row.state == State.FIRING], now=now)
+    firing = [row for row in told if row.state == State.FIRING]
+    if firing:
+        nudge_healing_after_commit()
+    note_flapping(settings, firing, now=now)
     resolved = [row for row in told if row.state == State.RESOLVED]
     if not arrivals and not resolved:
         return 0

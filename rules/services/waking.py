@@ -28,10 +28,12 @@ SILENCE: Final = timedelta(seconds=5)
 SHARDS: Final = "shards"
 MESSAGES: Final = "messages"
 GROUPS: Final = "groups"
+HEALING: Final = "healing"
 """Kinds of waking."""
 WAKE_GROUPS: Final = "rules.tasks.notifying.wake_groups"
 WAKE_DELIVERIES: Final = "rules.tasks.delivering.wake_deliveries"
-"""Task that flushes what is due, known here by name: services do not import tasks."""
+WAKE_HEALING: Final = "healing.tasks.healing.wake_healing"
+"""Tasks that do what is due, known here by name: services do not import tasks."""
 NUDGE_WAITS_MS: Final = 1_000
 """After so long a nudge that has not begun counts as lost. Beat wakes every second anyway."""
 _WAITING: Final = "alertsite:waking:{}"
@@ -120,6 +122,11 @@ def nudge_deliveries_after_commit() -> None:
     transaction.on_commit(_nudge_deliveries, robust=True)
 
 
+def nudge_healing_after_commit() -> None:
+    """As `nudge_after_commit`, for playbooks that alerts start."""
+    transaction.on_commit(_nudge_healing, robust=True)
+
+
 def _nudge() -> None:
     _send_unless_waiting(WAKE_GROUPS)
 
@@ -128,10 +135,14 @@ def _nudge_deliveries() -> None:
     _send_unless_waiting(WAKE_DELIVERIES)
 
 
-def _send_unless_waiting(task: str) -> None:
+def _nudge_healing() -> None:
+    _send_unless_waiting(WAKE_HEALING, queue="heal")
+
+
+def _send_unless_waiting(task: str, *, queue: str = "notify") -> None:
     """Send a waking task, unless one is on its way that has not begun: it will find this work as well."""
     if redis_client().set(_WAITING.format(task), b"1", nx=True, px=NUDGE_WAITS_MS):
-        current_app.send_task(task, queue="notify", expires=10, retry=False)
+        current_app.send_task(task, queue=queue, expires=10, retry=False)
 
 
 def begin_waking(task: str) -> None:

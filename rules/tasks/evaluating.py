@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from uuid import UUID
 
+from celery import current_app
+
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.web.task import task
 from rules.services import evaluation, waking
@@ -43,6 +45,9 @@ def wake_if_silent() -> dict[str, bool]:
     for kind in filter(silent.__getitem__, tasks):
         for one in tasks[kind]:
             one.delay()
+    silent[waking.HEALING] = waking.wake_is_overdue(waking.HEALING, now=now)
+    if silent[waking.HEALING]:
+        current_app.send_task(waking.WAKE_HEALING, queue="heal", expires=10)
     return silent
 
 

@@ -15,11 +15,14 @@ from alertsite.core.clock import SystemClock
 
 
 class Person:
-    """The operator, who signs in again when the token ends and tries again while web is being restarted."""
+    """The operator, or somebody whose password is known, who signs in again when the token ends and tries
+    again while web is being restarted.
+    """
 
-    def __init__(self, port: int, output: str) -> None:
+    def __init__(self, port: int, output: str = "", *, name: str = "operator", password: str = "") -> None:
         self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
-        self._password = re.search(r"password: (\S+)", output).group(1)
+        self._name = name
+        self._password = password or re.search(r"password: (\S+)", output).group(1)
         self._token = ""
 
     def close(self) -> None:
@@ -50,7 +53,7 @@ class Person:
     def _once(self, method, path, options):
         try:
             if not self._token:
-                credentials = {"username": "operator", "password": self._password}
+                credentials = {"username": self._name, "password": self._password}
                 self._token = self._http.post("/api/token/", json=credentials).json()["access"]
             headers = {"Authorization": f"Bearer {self._token}"}
             answer = self._http.request(method, path, headers=headers, **options)

@@ -13,9 +13,11 @@ from cloud.adapters.errors import ActionRefused, AnswerLost, CredentialsRefused,
 from cloud.models import CloudAccount
 from healing.models import HealingCall, HealingPolicy, HealingRun, HealingStep
 from healing.services import advancing, claiming, starting
+from healing.services.expiring import expire_runs
 from healing.services.handling import cancel, settle
 from healing.services.people import NotAPerson
 from healing.services.playbooks import Draft, reset_breaker, save_playbook
+from healing.services.storytelling import story_of
 from rules.models import AlertInstance, OutboxMessage
 from rules.services.composing import notification_of, told_by
 from rules.services.querying import QueryTerms, TenantQueries
@@ -424,9 +426,8 @@ def test_a_message_of_a_step_goes_out_by_the_outbox(lenient):
 
     message = OutboxMessage.objects.for_tenant(lenient).get()
     assert reread(run).state == "succeeded"
-    assert notification_of(message, told_by([message])[message.pk]).alerts[0].annotations == {
-        "summary": "restarting checkout"
-    }
+    told = told_by([message])[message.pk]
+    assert notification_of(message, told).alerts[0].annotations == {"summary": "restarting checkout"}
 
 
 def test_a_prediction_starts_one_run_for_each_series_that_holds(lenient):
@@ -479,3 +480,28 @@ def test_a_worker_that_lost_its_claim_changes_nothing(lenient):
     summary = advancing.advance_claims([mine], hand.means)
 
     assert (summary.lost, len(here.effects), reread(run).state) == (1, 1, "succeeded")
+
+
+def test_runs_that_ended_long_ago_are_forgotten(lenient):
+    make_account(lenient)
+    hand = Hand.at()
+    run = hand.start(make_playbook(lenient, manual(RESTART_STEP)))
+    hand.run_for(5)
+
+    assert expire_runs(now=NOON + timedelta(days=35)) == 0
+    assert expire_runs(now=NOON + timedelta(days=36)) == 1
+    assert not HealingStep.objects.for_tenant(lenient).filter(run_id=run.pk).exists()
+
+
+def test_a_story_masks_inputs_whose_names_say_that_they_are_secret(lenient):
+    make_account(lenient)
+    hand = Hand.at()
+    text = (
+        "{action: run_document, account: prod,"
+        " with: {document: d, instance: checkout, values: {password: hunter2-and-more}}}"
+    )
+    run = hand.start(make_playbook(lenient, manual(text)))
+    hand.run_for(5)
+
+    (step,) = story_of(reread(run))["steps"]
+    assert step["inputs"]["values"] == {"password": "***"}
