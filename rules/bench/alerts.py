@@ -157,7 +157,7 @@ def scene(url: str, *, group_by: list[str]) -> Iterator[Scene]:
             receiver = Receiver(tenant=tenant, name="sink", kind="webhook", config={"url": made.sink.url})
             receivers.save_receiver(receiver, author)
             root = Route(
-                tenant=tenant, receiver=receiver, group_by=group_by, group_wait_s=0, group_interval_s=1
+                tenant=tenant, receiver=receiver, group_by=group_by, group_wait_s=0, group_interval_s=300
             )
             routes.save(root, author)
         try:
