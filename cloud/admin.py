@@ -85,6 +85,7 @@ class CloudAccountAdmin(ModelAdmin):  # type: ignore[misc]
         form: CloudAccountForm,
         change: Any,  # noqa: ARG002
     ) -> None:
+        """Save by the service, which checks and audits."""
         obj.settings, obj.credentials = obj.settings or {}, form.cleaned_data["credentials"]
         accounts.save_account(obj, author_of(request))
 

@@ -163,6 +163,7 @@ def steps_of(rest: Rest, inbox: Inbox, scene: Scene) -> list[Step]:
         return f"at {(await change_to(rest, scene.condition_rule, 'firing'))['at']}"
 
     async def delivered() -> str:
+        """Where the notification of this alert arrived."""
         for document in inbox.arrived():
             names = [alert["labels"].get("alertname") for alert in document.get("alerts", [])]
             if document.get("status") == "firing" and scene.alert_name in names:

@@ -19,6 +19,7 @@ def http_probe(client: httpx.AsyncClient, url: str) -> Probe:
     """`url` answers 200."""
 
     async def ask() -> str:
+        """Why the address does not answer well; nothing if it does."""
         try:
             answer = await client.get(url)
         except httpx.HTTPError as error:

@@ -65,9 +65,12 @@ def for_tenant(scope: str, present: Presenter) -> Callable[[TenantHandler], Tena
     """
 
     def decorate(handler: TenantHandler) -> TenantHandler:
+        """The view of a handler."""
+
         @csrf_exempt
         @wraps(handler)
         def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            """Check the credential and its scope, then answer as its tenant."""
             try:
                 grant: Grant = credential_of(request).grant_for(request.headers.get(TENANT_HEADER))
                 if scope not in grant.scopes:

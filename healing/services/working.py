@@ -47,6 +47,7 @@ class _Work:
     now: datetime
 
     def step_on(self) -> bool:
+        """Do the next thing of a run's steps. Whether there may be more to do at once."""
         scene, in_flight = self.scene, self.scene.in_flight()
         if uncertain := scene.of_state(StepState.UNCERTAIN):
             return self._move(RunEvent.LOSE, uncertain[0].reason)

@@ -91,6 +91,7 @@ class ReportScheduleAdmin(ModelAdmin):  # type: ignore[misc]
         form: ReportScheduleForm,
         change: Any,  # noqa: ARG002
     ) -> None:
+        """Save by the service, with the crontab."""
         obj.recipients, obj.options = obj.recipients or [], obj.options or {}
         reportschedules.save_schedule(obj, form.timing, author_of(request))
 

@@ -138,6 +138,7 @@ class SilenceAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Approve", permissions=["view"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Silence]) -> None:
+        """Approve the chosen silences; say of each that cannot be why not."""
         for silence in queryset:
             try:
                 silencing.approve_silence(silence, author_of(request))

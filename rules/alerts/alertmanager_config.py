@@ -139,6 +139,7 @@ class _FileReader(Reader):
         self._intervals: frozenset[str] = frozenset()
 
     def read(self, root: yaml.Node) -> AlertmanagerConfig:
+        """The whole document."""
         top = self.fields(root, _TOP)
         defaults = self.plain(top["global"]) if "global" in top else {}
         receivers = tuple(self._receiver(node) for node in self.items(top.get("receivers")))

@@ -46,6 +46,7 @@ class _Sources:
         self._one_sided: dict[_Shared, str] = {}
 
     def add(self, alert_id: str, labels: Mapping[str, str]) -> None:
+        """Keep an alert that fires, if it may inhibit."""
         if not matches_all(self.rule.source, labels):
             return
         shared = self.rule.shared(labels)

@@ -178,6 +178,7 @@ class _Reading:
     where: str
 
     def alert(self, mapping: MappingDocument) -> MappedAlert:
+        """The alert that the document tells of."""
         name = self._text("alertname", mapping.alertname)
         if not name:
             raise self._fault("alertname", mapping.alertname, "finds nothing")

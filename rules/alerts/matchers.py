@@ -215,6 +215,7 @@ def _unquote(text: str, offset: int) -> str:
     """The value of a quoted word, by Go's rules for escapes."""
 
     def replace(match: re.Match[str]) -> str:
+        """What one escape stands for."""
         control, *numbers, octal = match.groups()
         if control is not None:
             return _CONTROL[control]

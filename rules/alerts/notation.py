@@ -46,6 +46,7 @@ class InvalidNotation(PlatformError):
 
 def _duration_within(limit_s: int) -> AfterValidator:
     def check(text: str) -> str:
+        """The text, if it is a duration within the limit."""
         try:
             duration_ms = parse_duration_ms(text)
         except InvalidDuration as error:

@@ -105,6 +105,7 @@ class HookView(TokenView):
 
     @extend_schema(operation_id="hook_post", request=dict[str, Any], responses={200: dict[str, int]})
     def post(self, request: Request, token: str) -> Response:
+        """Take what another system posts."""
         hook = hooks.find(token)
         document = json_body(request, limit=MAX_BODY)
         taken = hooks.receive(hook, document, now=to_datetime(SystemClock().now_ms()))

@@ -234,6 +234,7 @@ class RelatedViewSet(EditableViewSet):
         serializer.instance = people.save(row, self.author, related)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        """Save by the service, with what is related."""
         values = dict(serializer.validated_data)
         related = {self.relation: values.pop(self.relation)} if self.relation in values else {}
         row: Any = serializer.instance

@@ -120,6 +120,7 @@ class ReportScheduleViewSet(EditableViewSet):
         serializer.instance = reportschedules.save_schedule(row, timing, self.author)
 
     def perform_update(self, serializer: BaseSerializer[ReportSchedule]) -> None:
+        """Save by the service, with the crontab."""
         row, values = serializer.instance, dict(serializer.validated_data)
         assert row is not None
         timing = Timing(values.pop("crontab", row.crontab), values.pop("timezone", row.timezone))

@@ -102,6 +102,7 @@ class RuleViewSet(EditableViewSet):
         return Rule.objects.for_tenant(self.grant.tenant_id).select_related("group")
 
     def perform_create(self, serializer: BaseSerializer[Rule]) -> None:
+        """Save by the service; warn of what lint finds."""
         assert isinstance(serializer, serializers.RuleSerializer)
         group = serializer.validated_data["group"]
         draft = serializer.draft(None)
@@ -109,6 +110,7 @@ class RuleViewSet(EditableViewSet):
         self._warn(serializer, draft, group)
 
     def perform_update(self, serializer: BaseSerializer[Rule]) -> None:
+        """Save a version by the service; warn of what lint finds."""
         assert isinstance(serializer, serializers.RuleSerializer)
         rule = serializer.instance
         assert rule is not None
@@ -270,6 +272,7 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantVi
     pagination_class = NewestMessage
 
     def rows(self) -> QuerySet[OutboxMessage]:
+        """Messages with their attempts and what each tells."""
         messages = OutboxMessage.objects.for_tenant(self.grant.tenant_id)
         told = Prefetch(
             "told", ToldAlert.objects.for_tenant(self.grant.tenant_id).select_related("transition")

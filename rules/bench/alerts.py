@@ -83,6 +83,7 @@ class Sink:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
+                """Remember when each alert arrived."""
                 document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 now = time.perf_counter()
                 for alert in document["alerts"]:

@@ -79,6 +79,7 @@ class _Scale:
 
     @classmethod
     def over(cls, plot: Plot) -> _Scale:
+        """A scale that holds every line and the threshold, with a margin."""
         values = [value for line in plot.lines for value in line.values if value is not None]
         if plot.threshold is not None:
             values.append(plot.threshold)

@@ -30,6 +30,7 @@ class _Samples:
         self.values.append(value)
 
     def batch(self) -> SampleBatch:
+        """What was gathered, for the writer."""
         return SampleBatch(
             self.label_sets,
             np.arange(len(self.label_sets)),

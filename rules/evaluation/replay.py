@@ -149,6 +149,7 @@ class _Log:
         self._firing: dict[tuple[int, int], tuple[int, LabelSet]] = {}
 
     def note(self, tick: Tick) -> None:
+        """Keep what a tick changed."""
         for item in tick.changes:
             self._replay.transitions.append(Transition(tick.at_ms, item))
             key = item.change.rule, item.fingerprint
@@ -239,6 +240,7 @@ class _Writers:
         return dict(labels).get(METRIC_NAME) in self.recorded
 
     def state(self, labels: LabelSet) -> bool:
+        """Whether a series is the state of one of these alerts."""
         known = dict(labels)
         named = ALERT_NAME
         if known.get(named) in {NO_DATA_ALERT, ERROR_ALERT}:
@@ -255,6 +257,7 @@ class _Part:
 
     @classmethod
     def of(cls, label_sets: Sequence[LabelSet], columns: Columns, chosen: Bools) -> _Part:
+        """The chosen series with their samples."""
         counts = np.diff(columns.offsets)
         inside = np.repeat(chosen, counts)
         return cls(

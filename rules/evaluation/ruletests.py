@@ -132,6 +132,7 @@ class _TestRun:
     """Annotations of each alert when it last changed state."""
 
     def failures(self) -> Iterator[str]:
+        """Run the test; each difference in words."""
         self._load()
         step_ms = self.file.evaluation_interval
         checks = self.test.alert_rule_test or []

@@ -187,6 +187,7 @@ class _LevelRun:
             self._members[list(program.errors)] = True
 
     def run(self) -> None:
+        """Evaluate the level and move its states on."""
         elements = concatenate(
             [
                 *(self._evaluate(planned) for planned in self._level.conditions),

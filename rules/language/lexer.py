@@ -110,6 +110,7 @@ def unquote(token: Token, text: str) -> str:
         return body
 
     def replace(match: re.Match[bytes]) -> bytes:
+        """What one escape stands for."""
         two, octal, four, eight, simple, _ = match.groups()
         if two:
             return bytes([int(two, 16)])

@@ -93,6 +93,7 @@ def result_labels(matching: Matching, *, keeps_name: bool) -> Callable[[LabelSet
         return tuple(pair for pair in labels if (pair[0] in chosen) == matching.on)
 
     def of_many_to_one(many: LabelSet, one: LabelSet) -> LabelSet:
+        """Labels of the many side, with those that the one side brings."""
         labels = many if keeps_name else without_metadata(many)
         if not included:
             return labels

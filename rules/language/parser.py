@@ -63,6 +63,7 @@ class _Parser:
         self._operators = 0
 
     def whole(self) -> Expr:
+        """The whole text as one expression."""
         tokens = self._tokens
         if tokens.at_end():
             raise tokens.error("no expression found in input", tokens.next)

@@ -149,6 +149,7 @@ class _Group:
         self._bounds = np.cumsum([0, *map(len, numbers)]).tolist()
 
     def read(self, reader: SeriesReader, requests: Sequence[Request]) -> Iterator[tuple[int, Samples]]:
+        """Read once for all requests of this place; each with its samples."""
         demanded = [requests[position].demand for position in self._positions]
         start = min(demand.start_ms for demand in demanded)
         columns = reader.read(self._union, start, demanded[0].end_ms) if len(self._union) else Columns.empty()

@@ -87,6 +87,7 @@ class Rows:
         """The same rows, whose metric names go at the end."""
 
         def derive() -> Rows:
+            """The same rows, to lose their names."""
             return Rows(
                 self.owners,
                 lambda: self.label_sets,
@@ -101,6 +102,7 @@ class Rows:
         """The same rows, whose metric names are gone now: arithmetic between vectors drops them at once."""
 
         def derive() -> Rows:
+            """The same rows without names."""
             return self.relabelled(
                 lambda: [without_metadata(labels) for labels in self.label_sets],
                 distinct=self.distinct and self.one_metric,

@@ -167,6 +167,7 @@ class _Node:
         return _Node(self._fields[name])
 
     def items(self, name: str) -> Iterator[_Node]:
+        """The items of a list; none where it is missing."""
         node = self._fields.get(name)
         if node is None or node.tag == "tag:yaml.org,2002:null":
             return iter(())
@@ -175,6 +176,7 @@ class _Node:
         return (_Node(item) for item in node.value)
 
     def text(self, name: str) -> str:
+        """A text; empty where it is missing."""
         node = self._fields.get(name)
         if node is None or node.tag == "tag:yaml.org,2002:null":
             return ""
@@ -185,6 +187,7 @@ class _Node:
         return str(node.value)
 
     def duration_ms(self, name: str) -> int:
+        """A duration; 0 where it is missing."""
         text = self.text(name)
         try:
             return parse_duration_ms(text) if text else 0
@@ -192,6 +195,7 @@ class _Node:
             raise InvalidRuleFile(self._fields[name].start_mark.line + 1, f"{name}: {error}") from None
 
     def count(self, name: str) -> int:
+        """A count; 0 where it is missing."""
         text = self.text(name) or "0"
         if not text.isdigit():
             raise InvalidRuleFile(
@@ -204,6 +208,7 @@ class _Node:
         return yaml.constructor.SafeConstructor().construct_document(self._fields[name])
 
     def texts(self, name: str) -> dict[str, str]:
+        """Texts by name; none where the mapping is missing."""
         node = self._fields.get(name)
         if node is None or node.tag == "tag:yaml.org,2002:null":
             return {}

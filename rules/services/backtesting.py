@@ -101,6 +101,7 @@ class _Trying:
         self._remote = ranged_queries(tenant_id, self._ticks, self._limits)
 
     def run(self) -> Backtest:
+        """Replay the saved rule, the draft, or both."""
         trial = self._trial
         saved = None if trial.rule is None else _saved_spec(trial.rule)
         tried = saved if trial.draft is None else _draft_spec(trial.draft, self._group)

@@ -188,6 +188,7 @@ class _Run:
     summary: DeliverySummary
 
     def deliver_one(self, message: OutboxMessage, token: int, told: Told) -> None:
+        """Begin, send and record one message. What goes wrong is recorded on it."""
         attempt = self._begin(message, token)
         if attempt is None:
             return

@@ -175,6 +175,7 @@ class _Counter:
     period: Period
 
     def rows(self, statement: str, **more: Any) -> Sequence[Any]:
+        """The rows of a statement about this tenant and period."""
         parameters: dict[str, Any] = {
             "tenant": self.tenant_id,
             "start": self.period.start,

@@ -186,6 +186,7 @@ class _Run:
     seconds: Callable[[], float]
 
     def run(self) -> str:
+        """Make the report unless it is made, then send it. Its status afterwards."""
         if self.report.attempts > MAX_ATTEMPTS:
             return self._fail(f"it was begun {MAX_ATTEMPTS} times and never ended")
         try:

@@ -22,6 +22,7 @@ def template_query(reader: SeriesReader, limits: EvaluationLimits, at_ms: int) -
     """The `query` of templates: an expression's value at one time, a sample each series."""
 
     def query(text: str) -> list[Sample]:
+        """The samples of an expression at this moment."""
         result = evaluate_instant(plan(text), reader, at_ms, limits)
         if result.kind == "string":
             return [Sample({"__value__": result.text}, 0.0)]

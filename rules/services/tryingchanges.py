@@ -141,6 +141,7 @@ class _Bench:
 
     @classmethod
     def of(cls, rule: Rule, period: Period) -> _Bench:
+        """What a rule did in the period."""
         start = max(period.start, period.end - timedelta(seconds=rule.group.interval_s * (MAX_TICKS - 1)))
         fired = _fired(rule, period)
         acted_on = [one for *_, one in fired if one]

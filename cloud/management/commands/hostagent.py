@@ -21,6 +21,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Which services, whose supervisor, where to listen."""
         parser.add_argument("services", nargs="+", help="Names that may be restarted.")
         parser.add_argument("--token-file", type=Path, required=True, help="Holds what requests must bear.")
         parser.add_argument("--supervisor", choices=sorted(SUPERVISORS), default="systemd")
@@ -28,6 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8790)
 
     def handle(self, **options: Any) -> None:
+        """Answer until stopped."""
         token = options["token_file"].read_text(encoding="utf-8").strip()
         if len(token) < SHORTEST_TOKEN:
             raise CommandError(f"the token has {len(token)} characters, accepts {SHORTEST_TOKEN} and more")

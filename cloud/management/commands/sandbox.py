@@ -17,6 +17,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Which providers, and how to tell of them."""
         parser.add_argument("providers", nargs="*", help="Which ones; all by default.")
         parser.add_argument(
             "--json", action="store_true", help="One JSON object: an account's body for each."
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="Stop as soon as all have answered.")
 
     def handle(self, **options: Any) -> None:
+        """Run the simulators until stopped."""
         try:
             sandbox: Any = importlib.import_module("cloud.simulators.sandbox")
         except ModuleNotFoundError as error:

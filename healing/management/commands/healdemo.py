@@ -35,6 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--seconds", type=float, default=1800.0, help="Give up after so long.")
 
     def handle(self, **options: Any) -> None:
+        """Furnish the demo tenant, break its service, and tell what happens."""
         try:
             sandbox: Any = importlib.import_module("cloud.simulators.sandbox")
         except ModuleNotFoundError as error:

@@ -25,6 +25,7 @@ class Command(RulesBench):
         parser.add_argument("--series", type=int, action="append", help="of `ml`: series a tick; repeatable")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Measure models, or hand on."""
         if options["subject"] != "ml":
             super().handle(*args, **options)
             return

@@ -31,6 +31,7 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """The verbs and what each takes."""
         verbs = parser.add_subparsers(dest="verb", required=True)
         evaluate = verbs.add_parser("evaluate", help="write the scores of each series of a pack")
         evaluate.add_argument("--pack", type=Path, required=True, help="directory with a manifest.json")
@@ -67,6 +68,7 @@ class Command(BaseCommand):
         incidents.add_argument("--seed", type=int, default=0, help="of all that is drawn at random")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
+        """Do what the verb says."""
         verbs = {
             "evaluate": self._evaluate,
             "train": self._train,

@@ -59,6 +59,7 @@ def _expand(template: str, groups: tuple[str | None, ...], names: dict[str, int]
     """Go's expansion: `$name` takes the longest run of word characters, an unknown group is empty."""
 
     def group(match: re.Match[str]) -> str:
+        """What one reference of the template stands for."""
         reference = match["plain"] or match["braced"]
         if reference is None:
             return "$"
@@ -113,6 +114,7 @@ def sorted_by_label(vector: Vector, names: tuple[str, ...], *, descending: bool)
     label_sets = vector.rows.label_sets
 
     def compare(one: int, other: int) -> int:
+        """The order of two label sets: by the names, then as a whole."""
         for name in names:
             difference = _natural_order(_value(label_sets[one], name), _value(label_sets[other], name))
             if difference:

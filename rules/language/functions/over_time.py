@@ -50,6 +50,7 @@ def _reduced(kernel: Callable[[Floats, Ints, Ints], Floats]) -> WindowFunction:
 
 def _extreme(sign: float, *, time: bool) -> WindowFunction:
     def function(windows: Windows, _: list[Floats], __: Run) -> Computed:
+        """The extreme sample of each window."""
         present = windows.counts > 0
         samples = windows.samples
         at = kernels.extreme_positions(
@@ -86,6 +87,7 @@ def _extrapolated(*, is_counter: bool, is_rate: bool) -> WindowFunction:
     """
 
     def function(windows: Windows, _: list[Floats], __: Run) -> Computed:
+        """The growth of each window."""
         if windows.extension:
             return extended_increase(windows, is_counter=is_counter, is_rate=is_rate)
         samples, counts = windows.samples, windows.counts
@@ -115,6 +117,7 @@ def _extrapolated(*, is_counter: bool, is_rate: bool) -> WindowFunction:
 
 def _between_last_two(*, is_rate: bool) -> WindowFunction:
     def function(windows: Windows, _: list[Floats], __: Run) -> Computed:
+        """The growth between the last two samples of each window."""
         samples, present = windows.samples, windows.counts > 1
         last = _last(windows)
         before = np.maximum(last - 1, 0)
@@ -130,6 +133,7 @@ def _between_last_two(*, is_rate: bool) -> WindowFunction:
 
 def _turns(*, only_falls: bool) -> WindowFunction:
     def function(windows: Windows, _: list[Floats], __: Run) -> Computed:
+        """How often each window changes."""
         low, present = windows.low, windows.counts > 0
         if windows.extension:
             low, present = anchored_turns(windows)

@@ -22,6 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("directory", type=Path, metavar="DIR")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
+        """Write the backup; say how large it is."""
         try:
             made = back_up(options["directory"], now=to_datetime(SystemClock().now_ms()))
         except PlatformError as error:

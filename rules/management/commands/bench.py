@@ -35,6 +35,7 @@ class Command(BaseCommand):
     subjects: tuple[str, ...] = ("rules", "ingest", "alerts", "inventory", *ELSEWHERE)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """What is measured, and how."""
         parser.add_argument("subject", choices=self.subjects)
         parser.add_argument("--work", action="append", help=f"one of {', '.join(WORKLOADS)}; all by default")
         parser.add_argument("--rules", type=int, help="another number of rules, to see how the cost grows")
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
+        """Measure the subject on servers of the bench's own."""
         if settings.SANDBOX_NAME:
             self._servers = join(settings.SANDBOX_NAME)
         call_command("migrate", interactive=False, verbosity=0)

@@ -22,6 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("directory", type=Path, metavar="DIR")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
+        """Restore beside, check, and say what was found."""
         try:
             done = drill(options["directory"], SystemClock())
         except PlatformError as error:

@@ -37,6 +37,7 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """The verbs and what each takes."""
         verbs = parser.add_subparsers(dest="verb", required=True)
         taking = verbs.add_parser("import", help="take Prometheus rule files; 1 when anything was refused")
         taking.add_argument("paths", nargs="+", type=Path, metavar="FILE|DIR")
@@ -55,6 +56,7 @@ class Command(BaseCommand):
         trying.add_argument("--plots", type=Path, metavar="DIR", help="write a plot of each rule, as SVG")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
+        """Do what the verb says."""
         verbs = {
             "import": self._import,
             "export": self._export,

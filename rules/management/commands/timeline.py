@@ -26,6 +26,7 @@ class Command(BaseCommand):
         testing.add_argument("--tenant", help="whose rules and routing serve for what a file does not say")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
+        """Play each file; 1 when any differs."""
         tenant_id = self._tenant(options["tenant"]) if options["tenant"] else None
         failed = 0
         with tenant_scope(tenant_id) if tenant_id else nullcontext():

@@ -90,6 +90,7 @@ class _Formatter:
     reordered: bool = False
 
     def directive(self, match: re.Match[str]) -> None:
+        """Write what one directive asks for."""
         verb = match["verb"]
         if verb == "%":
             self.output.write("%")

@@ -57,6 +57,7 @@ def character(quoted: str) -> int:
 
 def _unescaped(body: str, *, refused: bytes) -> bytes:
     def meant(match: re.Match[bytes]) -> bytes:
+        """What one escape stands for."""
         code = match["u"] or match["U"]
         if code:
             return chr(int(code, 16)).encode()  # refuses surrogates: a UnicodeEncodeError is a ValueError

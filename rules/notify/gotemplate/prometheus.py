@@ -201,6 +201,7 @@ def surrounding_functions(external_url: str, query: Query | None) -> dict[str, F
     """The functions named in `OF_SURROUNDINGS`. Without a query function, `query` fails."""
 
     def run_query(expression: str) -> Samples:
+        """The samples of an expression, as the tenant may see them."""
         if query is None:
             raise Fault("query cannot be used here")
         try:

@@ -28,6 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--check-user", action="store_true", help="give the check's user a new password")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
+        """Migrate, make the operator and the demo, and report the passwords that are new."""
         call_command("migrate", interactive=False, stdout=self.stdout)
         made = {OPERATOR: create_operator()}
         call_command("demo", stdout=self.stdout)

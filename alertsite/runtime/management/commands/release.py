@@ -22,6 +22,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """`snapshot RELEASE` or `check --since RELEASE`."""
         parser.add_argument("--directory", type=Path, default=SCHEMAS, help="where schemas are kept")
         verbs = parser.add_subparsers(dest="verb", required=True)
         verbs.add_parser("snapshot", help="store the schema of this code").add_argument("release")
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         checking.add_argument("--since", required=True, metavar="RELEASE")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
+        """Store the schema, or say what older workers would trip over."""
         directory: Path = options["directory"]
         if options["verb"] == "snapshot":
             self.stdout.write(str(store(schema_of_migrations(options["release"]), directory)))
