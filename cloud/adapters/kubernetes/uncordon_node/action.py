@@ -4,58 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from cloud.adapters.kubernetes.nodes import close, is_closed, node_of
-from cloud.adapters.kubernetes.session import KubernetesSession
-from cloud.adapters.protocol import Json, Progress, Receipt, Repeat, Sight, Stage
-from cloud.adapters.sdk import Doing
-from cloud.adapters.vocabulary import VOCABULARY, Node, Parameters, Word
+from cloud.adapters.kubernetes.scheduling import Scheduling
+from cloud.adapters.vocabulary import VOCABULARY, Word
 
 
-class UncordonNode(Doing):
-    """Let new pods onto a node. Sets a state: asking again changes nothing."""
+class UncordonNode(Scheduling):
+    """Let new pods onto a node."""
 
     word: ClassVar[Word] = VOCABULARY["uncordon_node"]
-    permissions: ClassVar[tuple[str, ...]] = ("get nodes", "patch nodes")
-    repeat: ClassVar[Repeat] = Repeat.ABSOLUTE
-
-    def look(self, session: KubernetesSession, parameters: Node) -> Sight:
-        """The node and whether it is schedulable."""
-        before = is_closed(node_of(session, parameters.node))
-        return Sight(
-            (f"node/{parameters.node}",),
-            change=f"allow new pods on {parameters.node}",
-            before={"closed": before},
-        )
-
-    def act(
-        self,
-        session: KubernetesSession,
-        parameters: Node,
-        sight: Sight,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,  # noqa: ARG002
-    ) -> Receipt:
-        """Set the state."""
-        close(session, parameters.node, closed=False)
-        return Receipt({"node": parameters.node})
-
-    def happened(
-        self,
-        session: KubernetesSession,
-        parameters: Node,
-        before: Json,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether it has the state."""
-        return is_closed(node_of(session, parameters.node)) is False
-
-    def progress(self, session: KubernetesSession, parameters: Node, receipt: Receipt) -> Progress:  # noqa: ARG002
-        """Whether it has the state."""
-        closed = is_closed(node_of(session, parameters.node))
-        detail = "unschedulable" if closed else "schedulable"
-        return Progress(Stage.DONE if closed is False else Stage.RUNNING, detail)
-
-    def undo(self, parameters: Node, before: Json) -> Parameters | None:
-        """The state before, if it was another."""
-        return parameters if before["closed"] is not False else None
+    closed: ClassVar[bool] = False
+    change: ClassVar[str] = "allow new pods on"
