@@ -18,6 +18,8 @@ from healing.services.demo import furnish, say
 from rules.services.demo import load_demo
 
 EVERY_S: Final = 0.5
+REST_S: Final = 10.0
+"""After a rehearsal the service is well for at least so long."""
 ARM: Final = """\
 The playbook rehearses until a person arms it, at /admin/healing/playbook/ or by
   POST /api/playbooks/{id}/arm/
@@ -57,19 +59,21 @@ class Command(BaseCommand):
     def _watch(self, playbook: Playbook, url: str, seconds: float) -> None:
         """Say how the service is, and what runs do, until one has healed it.
 
-        Rehearsed, it comes back by itself; it breaks anew once the playbook is armed.
+        Rehearsed, it comes back by itself, long enough for the alert to end however soon the playbook is
+        armed; once it is armed, the service breaks anew.
         """
         clock, ends = SystemClock(), time.monotonic() + seconds
-        began, rehearsed = to_datetime(clock.now_ms()), False
+        began, well_until = to_datetime(clock.now_ms()), 0.0
         while time.monotonic() < ends:
             calls = httpx.get(f"{url}/_control/calls").json()["calls"]
             playbook.refresh_from_db()
-            well = any(call.endswith("/restart") for call in calls) or (rehearsed and not playbook.armed)
-            say(playbook.tenant_id, clock, well=well)
+            resting = well_until > 0 and (not playbook.armed or time.monotonic() < well_until)
+            say(playbook.tenant_id, clock, well=resting or any(call.endswith("/restart") for call in calls))
             states = self._tell(playbook, began)
             if HealingRun.State.SUCCEEDED in states:
                 return
-            rehearsed = HealingRun.State.REHEARSED in states
+            if HealingRun.State.REHEARSED in states and not well_until:
+                well_until = time.monotonic() + REST_S
             time.sleep(EVERY_S)
         raise CommandError(f"nothing healed it within {seconds:.0f} s")
 
