@@ -155,6 +155,8 @@ def deliver(
                 break
             if message_id in messages:
                 run.deliver_one(messages[message_id], token, told[message_id])
+            else:
+                summary.lost += 1  # deleted since it was claimed, with its receiver
     return summary
 
 

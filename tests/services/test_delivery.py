@@ -117,6 +117,14 @@ def test_a_receiver_is_sent_no_more_than_its_rate(clock, kind, tenant):
     assert sorted(len(history(message)) for message in messages) == [1, 1, 1]
 
 
+def test_a_message_that_was_deleted_since_it_was_claimed_is_counted_as_lost(clock, kind, receiver):
+    make_message(receiver)
+    claimed = [(claim.message_id, claim.fencing_token) for claim in claim_due_messages(now=clock.now())]
+    receiver.delete()
+    summary = deliver(claimed, clock, registry=ReceiverRegistry([kind]), random=Random(1))
+    assert (summary.lost, summary.delivered) == (1, 0)
+
+
 def test_a_claimed_message_is_nobody_elses_until_the_lease_ends(clock, receiver):
     make_message(receiver)
     (first,) = claim_due_messages(now=clock.now())
