@@ -142,11 +142,16 @@ def _nudge_healing() -> None:
 def _send_unless_waiting(task: str, *, queue: str = "notify") -> None:
     """Send a waking task, unless one is on its way that has not begun: it will find this work as well."""
     if redis_client().set(_WAITING.format(task), b"1", nx=True, px=NUDGE_WAITS_MS):
-        current_app.send_task(task, queue=queue, expires=10, retry=False)
+        current_app.send_task(task, kwargs={"nudged": True}, queue=queue, expires=10, retry=False)
 
 
-def begin_waking(task: str) -> None:
-    """Called by a waking task before it looks for work: what is stored from now on needs another."""
+def begin_waking(task: str, kind: str, *, nudged: bool, now: datetime) -> None:
+    """Called by a waking task before it looks for work. Whoever was nudged says that what is stored from now
+    on needs another; whoever was woken by time records it, as `note_wake` does.
+    """
+    if not nudged:
+        note_wake(kind, now=now)
+        return
     try:
         redis_client().delete(_WAITING.format(task))
     except RedisError:

@@ -14,11 +14,10 @@ Claimed = tuple[str, str, int]
 
 
 @task(capability="notify", soft_time_limit=50, time_limit=55, expires=10)
-def wake_groups() -> dict[str, int]:
+def wake_groups(*, nudged: bool = False) -> dict[str, int]:
     """Claim groups that are due; flush few, hand out many. Idempotency key: the claim's fencing token."""
-    waking.begin_waking(waking.WAKE_GROUPS)
     now = to_datetime(SystemClock().now_ms())
-    waking.note_wake(waking.GROUPS, now=now)
+    waking.begin_waking(waking.WAKE_GROUPS, waking.GROUPS, nudged=nudged, now=now)
     claims = flushing.claim_due_groups(now=now)
     if len(claims) <= FLUSHED_AT_ONCE:
         return _flush(claims)

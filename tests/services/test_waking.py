@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 import redis
 from celery import current_app
@@ -9,6 +11,8 @@ from django.db import transaction
 
 from rules.services import waking
 from rules.services.stores import redis_client
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -31,7 +35,7 @@ def test_a_nudge_that_waits_is_not_sent_again(sent, django_capture_on_commit_cal
 
 def test_another_is_sent_once_the_task_has_begun(sent, django_capture_on_commit_callbacks):
     nudge(django_capture_on_commit_callbacks)
-    waking.begin_waking(waking.WAKE_GROUPS)
+    waking.begin_waking(waking.WAKE_GROUPS, waking.GROUPS, nudged=True, now=NOW)
     nudge(django_capture_on_commit_callbacks)
     assert sent == [waking.WAKE_GROUPS] * 2
 
@@ -48,4 +52,10 @@ def test_a_waking_task_works_without_redis(monkeypatch):
             raise redis.ConnectionError("away")
 
     monkeypatch.setattr(waking, "redis_client", Lost)
-    waking.begin_waking(waking.WAKE_GROUPS)
+    waking.begin_waking(waking.WAKE_GROUPS, waking.GROUPS, nudged=True, now=NOW)
+
+
+def test_only_who_was_woken_by_time_shows_that_time_is_kept(sent):
+    for nudged in (True, False):
+        waking.begin_waking(waking.WAKE_GROUPS, waking.GROUPS, nudged=nudged, now=NOW)
+        assert waking.wake_is_overdue(waking.GROUPS, now=NOW) is nudged
