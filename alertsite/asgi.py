@@ -7,11 +7,9 @@ import os
 import django
 from django.conf import settings
 
-from alertsite.runtime.tuning import tune_process
 from alertsite.web.asgi import ThreadedHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alertsite.settings.base")  # noqa: TID251 (Django's own seam)
 
 django.setup()
 application = ThreadedHandler(settings.WEB_THREADS)
-tune_process()

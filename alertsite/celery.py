@@ -11,14 +11,13 @@ from logging.config import dictConfig
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import setup_logging, task_prerun, worker_process_init, worker_ready
+from celery.signals import setup_logging, task_prerun
 from celery.utils.time import get_exponential_backoff_interval
 from django.conf import settings
 from django.db import close_old_connections
 from kombu import Queue
 
 from alertsite.core.errors import PlatformError
-from alertsite.runtime.tuning import tune_process
 from alertsite.runtime.worker import HeartbeatStep, TakeoverStep
 from alertsite.schedule import BEAT_SCHEDULE
 from alertsite.settings.celery import QUEUES
@@ -63,13 +62,6 @@ def route_by_capability(
 def log_as_the_site_does(**_: Any) -> None:
     """Keep Django's logging in workers and beat; Celery sets up its own only where nobody connected."""
     dictConfig(settings.LOGGING)
-
-
-@worker_ready.connect
-@worker_process_init.connect
-def tune_worker(**_: Any) -> None:
-    """Once its modules are loaded, a worker, and each process of its pool, goes on as `tune_process` says."""
-    tune_process()
 
 
 @task_prerun.connect

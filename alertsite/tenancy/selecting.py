@@ -21,10 +21,10 @@ class Selection(Generic[M]):
     """
 
     def __init__(self, model: type[M], *names: str) -> None:
-        fields = [model._meta.get_field(name) for name in names] or list(model._meta.concrete_fields)
+        fields = [field for field in model._meta.concrete_fields if not names or field.name in names]
         self._model = model
-        self._names = [field.attname for field in fields]  # type: ignore[union-attr]
-        self._columns = [str(field.column) for field in fields]  # type: ignore[union-attr]
+        self._names = [field.attname for field in fields]
+        self._columns = [str(field.column) for field in fields]
         found = enumerate(getattr(field, "from_db_value", None) for field in fields)
         self._converters = [(place, convert) for place, convert in found if convert is not None]
         self.width = len(fields)

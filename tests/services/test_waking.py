@@ -11,6 +11,7 @@ from django.db import transaction
 
 from rules.services import waking
 from rules.services.stores import redis_client
+from tests.fakes.clock import FakeClock
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -59,3 +60,59 @@ def test_only_who_was_woken_by_time_shows_that_time_is_kept(sent):
     for nudged in (True, False):
         waking.begin_waking(waking.WAKE_GROUPS, waking.GROUPS, nudged=nudged, now=NOW)
         assert waking.wake_is_overdue(waking.GROUPS, now=NOW) is nudged
+
+
+class Work:
+    """Alerts that become due, and what hears of them."""
+
+    def __init__(self, nudge, *arrivals):
+        self.due: list[str] = []
+        self.done: list[list[str]] = []
+        self._arrivals = list(arrivals)
+        self._nudge = nudge
+
+    def look(self):
+        found, self.due = self.due, []
+        return found
+
+    def act(self, found):
+        self.done.append(list(found))
+        if self._arrivals:
+            self.due.append(self._arrivals.pop(0))
+            self._nudge()
+
+
+def test_what_comes_while_a_nudged_task_works_needs_no_other(sent, django_capture_on_commit_callbacks):
+    work = Work(lambda: nudge(django_capture_on_commit_callbacks), "second", "third")
+    work.due = ["first"]
+    nudge(django_capture_on_commit_callbacks)
+    assert waking.until_idle(waking.WAKE_GROUPS, work.look, work.act, FakeClock(NOW)) == 3
+    assert work.done == [["first"], ["second"], ["third"]]
+    assert sent == [waking.WAKE_GROUPS]
+    nudge(django_capture_on_commit_callbacks)
+    assert sent == [waking.WAKE_GROUPS] * 2
+
+
+def test_what_is_stored_just_after_a_look_that_found_nothing_is_found_or_nudges(
+    sent, django_capture_on_commit_callbacks
+):
+    work = Work(lambda: nudge(django_capture_on_commit_callbacks))
+    nudge(django_capture_on_commit_callbacks)
+
+    def act(found):
+        if not work.done:
+            work.due.append("late")
+            nudge(django_capture_on_commit_callbacks)
+        work.act(found)
+
+    assert waking.until_idle(waking.WAKE_GROUPS, work.look, act, FakeClock(NOW)) == 1
+    assert work.done == [[], ["late"]]
+
+
+def test_a_nudged_task_ends_though_there_is_always_more(sent):
+    clock = FakeClock(NOW)
+
+    def act(_):
+        clock.advance(milliseconds=waking.STAYS_MS // 2)
+
+    assert waking.until_idle(waking.WAKE_GROUPS, lambda: ["more"], act, clock) == 3
