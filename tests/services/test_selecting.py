@@ -92,3 +92,9 @@ def test_nothing_gathered_asks_nothing(tenant, django_assert_num_queries):
     writes.delete([])
     with django_assert_num_queries(0):
         writes.store()
+
+
+def test_row_security_reads_its_settings_once_a_statement(tenant):
+    policies = rows_of("SELECT tablename, qual FROM pg_policies WHERE policyname = 'tenant_isolation'", [])
+    assert {"rules_alertinstance", "tenancy_tenant"} <= {table for table, _ in policies}
+    assert [table for table, condition in policies if condition.count("( SELECT") < 2] == []
