@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.core.errors import PlatformError
 from alertsite.core.labels import format_labels
-from ml.models import DriftEvent, ModelGroup, ModelVersion, TrainingCheckpoint
+from ml.models import DriftEvent, ModelGroup, ModelVersion, SeenAnomaly, TrainingCheckpoint
 from ml.services import groups
 from ml.services.groups import InvalidModelGroup
 from ml.services.previewing import preview
@@ -143,6 +143,13 @@ class Written(ModelAdmin):  # type: ignore[misc]
 class DriftEventAdmin(Written):
     list_display = ["at", "group", "subject", "psi", "bound", "training_asked"]
     list_filter = ["tenant", "subject"]
+
+
+@admin.register(SeenAnomaly)
+class SeenAnomalyAdmin(Written):
+    list_display = ["labels", "group", "score", "value", "expected", "started_at", "last_at", "version"]
+    list_filter = ["tenant"]
+    list_select_related = ["group", "version"]
 
 
 @admin.register(TrainingCheckpoint)

@@ -1,21 +1,41 @@
-"""Conditions on anomalies: the model group behind each is made or found when the rule is saved.
+"""Conditions on anomalies: the model group behind each, made or found when the rule is saved, and the anomaly
+behind each alert.
 
-In: a tenant, a condition, its author. Out: nothing. Refused: groups that whoever scores series refuses. Rules
-know no models: who makes groups is named by the setting `ANOMALY_MODEL_GROUPS`, a function as
-`EnsureModelGroup`.
+In: a tenant, a condition, its author; or changes of state. Out: nothing; or the changes with what is known
+of their anomalies. Refused: groups that whoever scores series refuses. Rules know no models: who makes groups
+and who saw anomalies is named by the settings `ANOMALY_MODEL_GROUPS` and `ANOMALIES_SEEN`, functions as
+`EnsureModelGroup` and `AnomaliesSeen`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from alertsite.core.clock import to_datetime
+from alertsite.core.labels import Matcher
+from rules.evaluation.anomalies import (
+    SCORE,
+    ScoredAnomaly,
+    anomalies_behind,
+    groups_read,
+    in_words,
+    score_selectors,
+)
+from rules.evaluation.states import State
+from rules.evaluation.tick import ALERT_NAME, AlertChange
 from rules.language.conditions import Anomaly, anomalies_in
+from rules.language.plan import plan
+
+EXPLANATION: Final = "explanation"
+"""The annotation that tells of the anomaly, unless the rule has one of this name."""
 
 
 class EnsureModelGroup(Protocol):
@@ -40,3 +60,49 @@ def ensure_model_groups(
         ensure: EnsureModelGroup = import_string(settings.ANOMALY_MODEL_GROUPS)
         for part in parts:
             ensure(tenant_id, part, actor=actor, now=now)
+
+
+class AnomaliesSeen(Protocol):
+    """Tells what was anomalous lately."""
+
+    def __call__(
+        self, tenant_id: UUID, at: datetime, *, groups: Collection[str] | None
+    ) -> Sequence[ScoredAnomaly]:
+        """The anomalies that a rule could see at a moment, of these model groups or of all."""
+
+
+def with_anomalies(tenant_id: UUID, changes: list[AlertChange], *, at_ms: int) -> list[AlertChange]:
+    """The changes; those of rules on scores with the anomalies behind them and an annotation of them."""
+    about = {
+        number: selectors
+        for number, change in enumerate(changes)
+        if change.change.state in {State.PENDING, State.FIRING}
+        and (selectors := _selectors(change.spec.expr))
+    }
+    if not about:
+        return changes
+    tell: AnomaliesSeen = import_string(settings.ANOMALIES_SEEN)
+    groups = groups_read(matchers for selectors in about.values() for matchers in selectors)
+    seen = tell(tenant_id, to_datetime(at_ms), groups=groups)
+    told = list(changes)
+    for number, selectors in about.items():
+        told[number] = _explained(changes[number], selectors, seen)
+    return told
+
+
+@lru_cache(maxsize=4096)
+def _selectors(expr: str) -> tuple[tuple[Matcher, ...], ...]:
+    """The selectors of scores in an expression; it was evaluated, so it is well formed."""
+    return tuple(score_selectors(plan(expr))) if SCORE in expr else ()
+
+
+def _explained(
+    change: AlertChange, selectors: Sequence[tuple[Matcher, ...]], seen: Sequence[ScoredAnomaly]
+) -> AlertChange:
+    added = {ALERT_NAME, *(name for name, _ in change.spec.labels)}
+    own = {name: value for name, value in change.labels if name not in added}
+    found = anomalies_behind(own, selectors, seen)
+    if not found:
+        return change
+    sentences = " ".join(in_words(one) for one in found)
+    return replace(change, anomalies=found, annotations={EXPLANATION: sentences, **change.annotations})

@@ -14,10 +14,9 @@ from ml.models import DriftEvent, ModelGroup, ModelVersion, TrainingCheckpoint
 from ml.services import checkpoints, claiming, drifting, groups, scoring, training
 from ml.services.explaining import explain
 from ml.services.measuring import accuracy_of
-from rules.models import AlertInstance, AlertTransition, Feedback, Shard
+from rules.models import Feedback
 from rules.series.protocols import SampleBatch
-from rules.services import authoring, evaluation, waking
-from rules.services.authoring import Author, RuleDraft
+from rules.services.authoring import Author
 from rules.services.stores import hot_store
 from tests.factories.modelling import (
     HISTORY,
@@ -29,7 +28,7 @@ from tests.factories.modelling import (
     state_of,
     write,
 )
-from tests.factories.rows import NOON, make_group
+from tests.factories.rows import NOON
 
 
 def versions_of(group: ModelGroup):
@@ -266,31 +265,3 @@ def test_accuracy_and_lateness_are_metrics(client, tenant, clock, group):
 )
 def test_accuracy_of_a_version(quality, accuracy):
     assert accuracy_of(quality) == accuracy
-
-
-def test_a_condition_makes_the_group_whose_score_fires_an_alert_that_can_be_explained(tenant, clock):
-    write(tenant, clock, ordinary(HISTORY))
-    draft = RuleDraft(
-        name="Strange load",
-        condition={"type": "anomaly", "selector": "load", "detector": "ewma"},
-        annotations={
-            "summary": "{{ $labels.metric }} scores {{ $value }}, expected "
-            "{{ with query (printf `anomaly_expected{model_group='%s'}` $labels.model_group) }}"
-            "{{ . | first | value }}{{ end }}"
-        },
-    )
-    authoring.save_rule(make_group(tenant, interval_s=60), draft, Author("alice", clock.now()))
-    group = ModelGroup.objects.for_tenant(tenant).get()
-    assert learn(group, clock).status == "champion"
-    for _ in range(2):
-        minute(tenant, clock, 60.0)
-    Shard.objects.for_tenant(tenant).update(next_due_at=clock.now())
-    evaluation.evaluate_claims(waking.claim_due_shards(now=clock.now()), clock)
-    alert = AlertInstance.objects.for_tenant(tenant).get()
-    assert alert.labels["model_group"] == group.name
-    fired = AlertTransition.objects.for_tenant(tenant).filter(alert_id=alert.pk).first()
-    assert "load scores" in str(fired.annotations)
-    version, [told] = explain(group, clock.now_ms(), now_ms=clock.now_ms())
-    assert told.score > 1
-    assert told.reasons
-    assert version.trained_until
