@@ -22,7 +22,7 @@ from ml.detectors.devices import device_of
 from ml.detectors.hosts import Scaling, judged, learn_scaling, metric_reasons, rows_to_learn
 from ml.detectors.lstm_autoencoder import LAGS, LSTMAutoencoder
 from ml.detectors.protocol import Arrays, Batch, Progress, Reason, Scores
-from ml.detectors.rings import RingSteps
+from ml.detectors.rings import Ring, RingSteps
 from ml.detectors.seasonal_quantile import SeasonalQuantile, bins_of
 from ml.detectors.segments import Segments, cut
 from ml.detectors.thresholds import tail_thresholds
@@ -82,38 +82,51 @@ class DeepModel(RingSteps):
         """Root mean square error of the rows told again, in thresholds."""
         return Scores(judged(self.distances(batch), self.threshold, batch))
 
-    def distances(self, batch: Batch) -> Floats:
-        """Held root mean square errors, shape (n_series, n_points)."""
-        errors = self.errors(batch) / self.spread[:, None]
+    def step(self, state: Ring, timestamp_ms: int, values: Floats) -> Floats:
+        """Score one more row: only the segments are read that its errors are in."""
+        state.push(timestamp_ms, values)
+        batch = state.batch(self.step_ms)
+        distances = self.distances(batch, first=batch.points - len(HOLD))
+        return judged(distances, self.threshold, batch)[:, -1]
+
+    def distances(self, batch: Batch, *, first: int = 0) -> Floats:
+        """Held root mean square errors, shape (n_series, n_points), of the rows from `first` on."""
+        errors = self.errors(batch, first=first) / self.spread[:, None]
         size = np.sqrt(np.mean(errors**2, axis=2))
         held = HOLD[0] * size
         for lag, weight in enumerate(HOLD[1:], start=1):
             held[:, lag:] += weight * size[:, :-lag] if batch.points > lag else 0.0
         return np.asarray(held)
 
-    def errors(self, batch: Batch) -> Floats:
-        """What was not told of each row itself, shape (n_series, n_points, n_channels)."""
+    def errors(self, batch: Batch, *, first: int = 0) -> Floats:
+        """What was not told of each row itself, shape (n_series, n_points, n_channels).
+
+        Rows before `first` may be left out. Segments of many series are read side by side.
+        """
         channels = self.channels(batch)
         segments = cut(batch.timestamps_ms, self.step_ms, length=SEGMENT, lead=self.sequence_length)
-        errors = np.zeros_like(channels)
-        for series, rows in enumerate(channels):
-            told = self._told(segments, rows)
-            for channel in range(rows.shape[1]):
-                errors[series, :, channel] = rows[:, channel] - segments.scatter(
-                    told[:, :, channel], len(rows)
-                )
+        segments = segments.holding(first)
+        at_once = max(1, SIDE_BY_SIDE // max(len(segments.rows), 1))
+        told = [
+            self._told(segments, channels[start : start + at_once])
+            for start in range(0, len(channels), at_once)
+        ]
+        errors: Floats = channels - np.concatenate(told) if told else channels
         return errors
 
-    def _told(self, segments: Segments, rows: Floats) -> Floats:
-        """Rows told again, shape (n_segments, SEGMENT, n_channels)."""
-        gathered = np.clip(segments.gather(rows), -BOUND, BOUND).astype(np.float32)
-        pieces = [np.empty((0, SEGMENT, rows.shape[1]), np.float32)]
+    def _told(self, segments: Segments, channels: Floats) -> Floats:
+        """Rows of some series told again, in the shape of `channels`."""
+        gathered = np.concatenate([segments.gather(rows) for rows in channels])
+        gathered = np.clip(gathered, -BOUND, BOUND).astype(np.float32)
+        pieces = [np.empty((0, SEGMENT, channels.shape[2]), np.float32)]
         with torch.inference_mode():
             for start in range(0, len(gathered), SIDE_BY_SIDE):
                 rows_here = torch.from_numpy(gathered[start : start + SIDE_BY_SIDE])
                 told = self.network(rows_here.to(device_of(self.network)))
                 pieces.append(told[:, segments.lead :, 0].cpu().numpy())
-        return np.concatenate(pieces).astype(np.float64)
+        together = np.concatenate(pieces).astype(np.float64)
+        each = (len(channels), len(segments.rows), SEGMENT, channels.shape[2])
+        return segments.scatter(together.reshape(each), channels.shape[1])
 
     def channels(self, batch: Batch) -> Floats:
         """Deviations from the level, and for single metrics from the time of day; (n_series, n_points,

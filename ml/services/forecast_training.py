@@ -13,7 +13,7 @@ import numpy as np
 
 from alertsite.core.samples import Floats
 from ml.forecasting.combination import ORIGINS, past_errors, with_intervals
-from ml.forecasting.protocol import LEVELS, History
+from ml.forecasting.protocol import LEVELS, ForecastModel, History
 from ml.forecasting.registry import forecaster, save_forecast_model
 from ml.models import ModelGroup, ModelVersion
 from ml.services.foretelling import DAY, LEAST_HOURS, history_of, horizons_of, hourly_grid
@@ -39,10 +39,7 @@ def learn_forecasts(group: ModelGroup, now_ms: int) -> ModelVersion:
         raise TooLittleHistory(f"no series has {LEAST_HOURS} hours of history")
     grid = found.since_first_sample()
     history, horizon = history_of(grid), max(horizons_of(group))
-    held_back = min(ORIGINS, int(HELD_BACK_SHARE * history.points) // DAY)
-    known = history.until(history.points - held_back * DAY)
-    model = forecaster(group.detector).learn([known], horizon, seed=SEED)
-    missed = past_errors(model, history, horizon, held_back)
+    model, missed = learn_held_back(group.detector, history, horizon)
     half = with_intervals(np.zeros((len(grid.labels), horizon)), missed).upper
     times = grid.batch.timestamps_ms
     learned = Learned(
@@ -51,12 +48,20 @@ def learn_forecasts(group: ModelGroup, now_ms: int) -> ModelVersion:
         series=grid.labels,
         from_ms=int(times[0]),
         until_ms=int(times[-1]),
-        quality=_quality(history, missed),
+        quality=quality_of(history, missed),
     )
     return store(group, learned, lambda champion: _acceptable(learned.quality, champion))
 
 
-def _quality(history: History, missed: Floats) -> dict[str, Any]:
+def learn_held_back(name: str, history: History, horizon: int) -> tuple[ForecastModel, Floats]:
+    """A forecaster that learned without the last days, and what it missed of them, as `past_errors`."""
+    held_back = min(ORIGINS, int(HELD_BACK_SHARE * history.points) // DAY)
+    known = history.until(history.points - held_back * DAY)
+    model = forecaster(name).learn([known], horizon, seed=SEED)
+    return model, past_errors(model, history, horizon, held_back)
+
+
+def quality_of(history: History, missed: Floats) -> dict[str, Any]:
     """Errors of held-back forecasts in those of yesterday's values; what the newer intervals held."""
     filled = history.filled()
     naive = np.abs(filled[:, DAY:] - filled[:, :-DAY]).mean(axis=1)

@@ -51,7 +51,10 @@ def test_a_preview_finds_the_spike_and_draws_it_and_saves_nothing(alice, acme, l
     found = answer.json()
     assert found["events"][0]["peak"] > 1
     assert found["events"][0]["labels"] == {"__name__": "load", "host": "a"}
-    assert 'class="firing"' in found["svg"]
+    values, scores = found["plots"]
+    assert 'class="firing"' in values
+    assert 'class="band"' in values
+    assert 'class="threshold"' in scores
     assert not ModelGroup.objects.for_tenant(acme).exists()
 
 
@@ -165,5 +168,30 @@ def test_the_admin_previews_a_group_with_events_and_plot(made, last_ms, admin_cl
     page = admin_client.get(f"/admin/ml/modelgroup/{made['id']}/preview/", {"hours": 1})
     assert page.status_code == 200
     text = page.content.decode()
-    assert "data:image/svg+xml;base64," in text
-    assert "1 events in 1 series" in text
+    assert "1 event in 1 series" in text
+    assert text.count("data:image/svg+xml;base64,") == 2
+
+
+def form_of(acme, **values) -> dict:
+    """What the admin's form of a group sends."""
+    usual = {"tenant": str(acme.pk), "kind": "anomaly", "detector": "ewma", "direction": "both"}
+    numbers = {"sensitivity": "1", "min_deviation": "0", "season_s": "3600", "warm_up_s": "1800"}
+    steps = {"step_s": "60", "retrain_interval_s": "3600", "horizons_s": "[3600]"}
+    return usual | numbers | steps | {"name": "hosts", "selector": "load", "hours": "1"} | values
+
+
+def test_the_admin_previews_a_group_that_is_not_saved(acme, last_ms, admin_client):
+    page = admin_client.post("/admin/ml/modelgroup/draft/", form_of(acme))
+    assert page.status_code == 200
+    assert "1 event in 1 series" in page.content.decode()
+    assert not ModelGroup.across_tenants.exists()
+    page = admin_client.post("/admin/ml/modelgroup/draft/", form_of(acme, selector="sum(load)"))
+    assert "is not an instant vector selector" in page.content.decode()
+    assert admin_client.get("/admin/ml/modelgroup/draft/").status_code == 403
+
+
+def test_the_admin_previews_changes_of_a_group_and_keeps_what_is_saved(made, acme, last_ms, admin_client):
+    changed = form_of(acme, detector="robust_zscore")
+    page = admin_client.post(f"/admin/ml/modelgroup/draft/?object={made['id']}", changed)
+    assert "robust_zscore: load" in page.content.decode()
+    assert ModelGroup.across_tenants.get().detector == "auto"
