@@ -3,14 +3,14 @@ behind each alert.
 
 In: a tenant, a condition, its author; or changes of state. Out: nothing; or the changes with what is known
 of their anomalies. Refused: groups that whoever scores series refuses. Rules know no models: who makes groups
-and who saw anomalies is named by the settings `ANOMALY_MODEL_GROUPS` and `ANOMALIES_SEEN`, functions as
-`EnsureModelGroup` and `AnomaliesSeen`.
+and previews them, who names them, and who saw anomalies is said by the settings `ANOMALY_MODEL_GROUPS`,
+`ANOMALY_PREVIEW`, `ANOMALY_GROUP_NAMES` and `ANOMALIES_SEEN`, each a function as the protocols below.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Protocol
@@ -20,7 +20,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from alertsite.core.clock import to_datetime
-from alertsite.core.labels import Matcher
+from alertsite.core.labels import LabelSet, Matcher
 from rules.evaluation.anomalies import (
     SCORE,
     ScoredAnomaly,
@@ -29,6 +29,8 @@ from rules.evaluation.anomalies import (
     in_words,
     score_selectors,
 )
+from rules.evaluation.plots import Plot
+from rules.evaluation.scoring import Span
 from rules.evaluation.states import State
 from rules.evaluation.tick import ALERT_NAME, AlertChange
 from rules.language.conditions import Anomaly, anomalies_in
@@ -36,6 +38,25 @@ from rules.language.plan import plan
 
 EXPLANATION: Final = "explanation"
 """The annotation that tells of the anomaly, unless the rule has one of this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyEvent:
+    """When a condition on a score would have held for a series, and the highest score."""
+
+    labels: LabelSet
+    start_ms: int
+    end_ms: int
+    peak: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyPreview:
+    """What a condition on a score would have found, and plots of the strangest series."""
+
+    events: Sequence[AnomalyEvent]
+    series: int
+    plots: Sequence[Plot]
 
 
 class EnsureModelGroup(Protocol):
@@ -60,6 +81,42 @@ def ensure_model_groups(
         ensure: EnsureModelGroup = import_string(settings.ANOMALY_MODEL_GROUPS)
         for part in parts:
             ensure(tenant_id, part, actor=actor, now=now)
+
+
+class PreviewAnomaly(Protocol):
+    """Tells what a condition would have found in past time."""
+
+    def __call__(
+        self, tenant_id: UUID, wanted: Anomaly, span: Span, *, hold_ms: int, now_ms: int
+    ) -> AnomalyPreview:
+        """Raises a `PlatformError` where there is too little history, or no such group."""
+
+
+class GroupNames(Protocol):
+    """Names the model groups that conditions may name."""
+
+    def __call__(self) -> Sequence[tuple[str, str]]:
+        """Pairs of a group and its tenant, of the tenants in scope."""
+
+
+def preview_anomaly(
+    tenant_id: UUID, wanted: Anomaly, span: Span, *, hold_ms: int, now_ms: int
+) -> AnomalyPreview:
+    """What a condition would have found in a span. Nothing is stored.
+
+    Raises
+    ------
+    PlatformError
+        As whoever scores series refuses it.
+    """
+    tell: PreviewAnomaly = import_string(settings.ANOMALY_PREVIEW)
+    return tell(tenant_id, wanted, span, hold_ms=hold_ms, now_ms=now_ms)
+
+
+def group_names() -> Sequence[tuple[str, str]]:
+    """Pairs of a model group of anomalies and its tenant."""
+    names: GroupNames = import_string(settings.ANOMALY_GROUP_NAMES)
+    return names()
 
 
 class AnomaliesSeen(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -10,8 +12,10 @@ from alertsite.core.labels import label_set
 from alertsite.tenancy.models import Quota
 from ml.models import DriftEvent, ModelGroup
 from ml.services import training
+from rules.models import Rule
 from rules.series.protocols import SampleBatch
 from rules.services.stores import hot_store
+from tests.factories.rows import make_group
 
 GROUP = {
     "name": "hosts", "selector": "load", "warm_up": "30m", "season": "1h", "retrain_interval": "1h",
@@ -195,3 +199,61 @@ def test_the_admin_previews_changes_of_a_group_and_keeps_what_is_saved(made, acm
     page = admin_client.post(f"/admin/ml/modelgroup/draft/?object={made['id']}", changed)
     assert "robust_zscore: load" in page.content.decode()
     assert ModelGroup.across_tenants.get().detector == "auto"
+
+
+RULE = {
+    "name": "Strange", "kind": "alerting", "state": "active", "severity": "high", "category": "",
+    "position": "0", "expr": "", "condition": "null", "recovery_expr": "", "hold_for_s": "0",
+    "keep_firing_for_s": "0", "labels": "{}", "annotations": "{}", "no_data_policy": "ok",
+    "error_policy": "keep_state", "alert_limit": "0", "versions-TOTAL_FORMS": "0",
+    "versions-INITIAL_FORMS": "0", "anomaly_sensitivity": "1", "anomaly_direction": "both",
+    "anomaly_min_deviation": "0", "anomaly_threshold": "1",
+}  # fmt: skip
+
+
+def test_the_rule_form_offers_model_groups_and_saves_an_anomaly(made, acme, admin_client):
+    group = make_group(acme)
+    assert 'value="hosts">hosts (' in admin_client.get("/admin/rules/rule/add/").content.decode()
+    chosen = RULE | {"group": str(group.pk), "anomaly_model_group": "hosts", "anomaly_threshold": "1.5"}
+    answer = admin_client.post("/admin/rules/rule/add/", chosen)
+    assert answer.status_code == 302, answer.context["errors"]
+    rule = Rule.objects.for_tenant(acme).get()
+    assert rule.expr == 'anomaly_score{model_group="hosts"} > 1.5'
+    page = admin_client.get(f"/admin/rules/rule/{rule.pk}/change/").content.decode()
+    assert 'value="hosts" selected' in page
+    again = chosen | {"condition": json.dumps(rule.condition), "expr": rule.expr, "anomaly_threshold": "2"}
+    answer = admin_client.post(f"/admin/rules/rule/{rule.pk}/change/", again)
+    assert answer.status_code == 302, answer.context["errors"]
+    assert Rule.objects.for_tenant(acme).get().expr == 'anomaly_score{model_group="hosts"} > 2'
+
+
+def test_the_rule_form_makes_the_group_of_series_to_watch(acme, last_ms, admin_client):
+    chosen = RULE | {"group": str(make_group(acme).pk), "anomaly_selector": "load"}
+    assert admin_client.post("/admin/rules/rule/add/", chosen).status_code == 302
+    made = ModelGroup.objects.for_tenant(acme).get()
+    assert made.selector == "load"
+    wider = chosen | {"name": "Stranger", "anomaly_threshold": "3"}
+    assert admin_client.post("/admin/rules/rule/add/", wider).status_code == 302
+    assert ModelGroup.objects.for_tenant(acme).count() == 1, "the threshold is the rule's, not the group's"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param({"anomaly_model_group": "hosts"}, "1 event in 1 series", id="a group"),
+        pytest.param({"anomaly_selector": "nothing"}, "none of 0 series has", id="no history"),
+        pytest.param({"anomaly_model_group": "hosts", "hold_for_s": "600"}, "0 events in", id="held for"),
+        pytest.param(
+            {"anomaly_model_group": "hosts", "anomaly_threshold": "999"}, "0 events in", id="threshold"
+        ),
+        pytest.param({"expr": "load > 1"}, "The rule has no anomaly", id="no anomaly"),
+        pytest.param({"anomaly_selector": "load", "name": ""}, "This field is required", id="a fault"),
+    ],
+)
+def test_the_rule_form_previews_an_anomaly_and_saves_nothing(made, acme, admin_client, change, told):
+    form = RULE | {"group": str(make_group(acme).pk), "hours": "1"} | change
+    page = admin_client.post("/admin/rules/rule/anomaly/", form)
+    assert page.status_code == 200
+    assert told in page.content.decode()
+    assert not Rule.objects.for_tenant(acme).exists()
+    assert ModelGroup.objects.for_tenant(acme).count() == 1
