@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.db import transaction
 
 from alertsite.core.errors import Conflict
 from alertsite.core.labels import label_set
 from ml.detectors.registry import DEEP
 from ml.models import DriftEvent, ModelGroup, ModelVersion, TrainingCheckpoint
-from ml.services import checkpoints, claiming, drifting, groups, scoring, training
+from ml.services import checkpoints, claiming, drifting, groups, pruning, scoring, training
 from ml.services.explaining import explain
 from ml.services.measuring import accuracy_of
 from rules.models import Feedback
@@ -265,3 +266,57 @@ def test_accuracy_and_lateness_are_metrics(client, tenant, clock, group):
 )
 def test_accuracy_of_a_version(quality, accuracy):
     assert accuracy_of(quality) == accuracy
+
+
+def test_old_versions_go_with_their_files_and_what_is_referred_to_stays(
+    tenant, clock, settings, tmp_path, django_capture_on_commit_callbacks
+):
+    settings.ML_MODEL_PATH = str(tmp_path)
+    write(tenant, clock, ordinary(HISTORY))
+    group = make_models(tenant, clock)
+    learn(group, clock)
+    minute(tenant, clock, 60.0)  # version 1 tells of an anomaly
+    for _ in range(2):
+        minute(tenant, clock, 10.0)
+        learn(group, clock)
+    DriftEvent.objects.for_tenant(tenant).create(
+        tenant=tenant, group=group, version=versions_of(group).get(number=3), subject="values",
+        psi=1.0, bound=0.25, training_asked=True, at=clock.now(),
+    )  # fmt: skip
+    with django_capture_on_commit_callbacks(execute=True):
+        for _ in range(5):
+            minute(tenant, clock, 10.0)
+            learn(group, clock)
+
+    kept = dict(versions_of(group).order_by("number").values_list("number", "status"))
+    assert kept == {1: "retired", 3: "retired", 6: "retired", 7: "retired", 8: "champion"} | {
+        5: "retired"  # the parent of 6
+    }
+    files = {path.stem for path in tmp_path.rglob("*.safetensors")}
+    assert files == set(versions_of(group).values_list("checksum", flat=True))
+    assert groups.rollback(versions_of(group).get(number=8), Author("alice", clock.now())).number == 7
+    minute(tenant, clock, 10.0)
+    assert state_of(group) == ("active", "")
+
+
+def test_a_version_stays_when_its_removal_is_undone(tenant, clock, settings, tmp_path):
+    """Files go after the rows, never before: a transaction that fails leaves both."""
+    settings.ML_MODEL_PATH = str(tmp_path)
+    write(tenant, clock, ordinary(HISTORY))
+    group = make_models(tenant, clock)
+    for _ in range(4):
+        minute(tenant, clock, 10.0)
+        learn(group, clock)
+    before = {path.stem for path in tmp_path.rglob("*.safetensors")}
+
+    def undone() -> None:
+        with transaction.atomic():
+            assert pruning.prune_versions(group, now=clock.now()) == 1
+            raise RuntimeError
+
+    versions_of(group).filter(number=4).update(parent=None)
+    versions_of(group).filter(status="retired").update(status="challenger")
+    with pytest.raises(RuntimeError):
+        undone()
+    assert versions_of(group).count() == 4
+    assert {path.stem for path in tmp_path.rglob("*.safetensors")} == before
