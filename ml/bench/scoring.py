@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-import psutil
 
 from ml.detectors.protocol import Batch, Detector, Model
 from ml.detectors.registry import DEEP, DETECTORS
@@ -82,11 +81,6 @@ def bytes_per_series(model: Model, series: int) -> float:
     return sum(array.nbytes for array in model.to_arrays().values()) / series
 
 
-def resident_bytes() -> int:
-    """Memory of this process."""
-    return int(psutil.Process().memory_info().rss)
-
-
 def measure_default(detector: Detector, sizes: tuple[int, ...]) -> Iterator[Rate]:
     """The default detector: fits, and ticks and memory of each number of series."""
     batch = synthetic(TRAINED_MODELS, TRAINED_ROWS)
@@ -95,15 +89,11 @@ def measure_default(detector: Detector, sizes: tuple[int, ...]) -> Iterator[Rate
     yield Rate(f"training {TRAINED_MODELS} {detector.name} models of a day", spent, "s")
     for size in (1, *sizes):
         batch, tick = synthetic(size, LEARNED_ROWS), synthetic(size, 3, start=LEARNED_ROWS)
-        before = resident_bytes()
         model = detector.learn(batch, seed=0)
-        grown = (resident_bytes() - before) / size
-        rate = per_minute(model, tick)
-        yield Rate(f"{detector.name}, {size} series a tick", rate, "series a minute")
+        yield Rate(f"{detector.name}, {size} series a tick", per_minute(model, tick), "series a minute")
         yield Rate(
             f"{detector.name}, {size} series, learned", bytes_per_series(model, size), "bytes a series"
         )
-        yield Rate(f"{detector.name}, {size} series, process grew by", grown, "bytes a series")
 
 
 def measure_network(sizes: tuple[int, ...]) -> Iterator[Rate]:

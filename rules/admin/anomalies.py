@@ -39,9 +39,9 @@ def _groups() -> list[tuple[str, str]]:
     return [("", "one that watches the selector below"), *named]
 
 
-def _number(low: float, high: float | None = None) -> forms.FloatField:
+def _number(label: str, low: float, high: float | None = None) -> forms.FloatField:
     widget = UnfoldAdminDecimalFieldWidget
-    return forms.FloatField(required=False, min_value=low, max_value=high, widget=widget)
+    return forms.FloatField(label=label, required=False, min_value=low, max_value=high, widget=widget)
 
 
 class AnomalyFields(forms.Form):
@@ -56,12 +56,15 @@ class AnomalyFields(forms.Form):
         help_text="Such as node_load1{job='node'}: a model group is made for them, or found.",
         widget=UnfoldAdminTextInputWidget,
     )
-    anomaly_sensitivity = _number(0.1, 10)
+    anomaly_sensitivity = _number("Sensitivity", 0.1, 10)
     anomaly_direction = forms.ChoiceField(
-        choices=[(one, one) for one in ("both", "up", "down")], required=False, widget=UnfoldAdminSelectWidget
+        choices=[(one, one) for one in ("both", "up", "down")],
+        required=False,
+        label="Direction",
+        widget=UnfoldAdminSelectWidget,
     )
-    anomaly_min_deviation = _number(0)
-    anomaly_threshold = _number(0, 1e6)
+    anomaly_min_deviation = _number("Least deviation", 0)
+    anomaly_threshold = _number("Threshold", 0, 1e6)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -136,8 +136,32 @@ def test_a_new_user_makes_previews_and_watches_a_model_group_in_the_browser(scen
         page.goto(f"http://127.0.0.1:{up.port}/admin/ml/modelgroup/{group['id']}/preview/?hours=1")
         seen_well(page)
         keep(page, pictures, "anomaly-plot")
+        preview_a_rule(up, person, page)
         for path in ("modelgroup", "modelversion", "seenanomaly", f"modelgroup/{group['id']}/change"):
             assert page.goto(f"http://127.0.0.1:{up.port}/admin/ml/{path}/").status == 200
+
+
+def preview_a_rule(up, person: Person, page) -> None:
+    """The form of rules offers the group, its threshold and how long, and shows what the rule would find."""
+    group = person.call("POST", "/api/rule-groups/", json={"name": "strange", "interval": "15s"})["id"]
+    page.goto(f"http://127.0.0.1:{up.port}/admin/rules/rule/add/")
+    page.select_option("select[name=group]", group)
+    page.fill("input[name=name]", "StrangeLoad")
+    page.select_option("select[name=anomaly_model_group]", "web-load")
+    page.fill("input[name=anomaly_threshold]", "2")
+    page.fill("input[name=hold_for_s]", "15")
+    with page.context.expect_page() as opened:
+        page.click("text=Preview the anomaly without saving")
+    draft = opened.value
+    draft.fill("input[name=hours]", "1")
+    draft.click("button:has-text('Preview')")
+    draft.wait_for_selector("text=scores above")
+    seen_well(draft)
+    assert person.everything("/api/rules/", group=group) == []
+    page.click("button[name=_save]")
+    page.wait_for_selector("text=StrangeLoad")
+    (rule,) = person.everything("/api/rules/", group=group)
+    assert rule["expr"] == 'anomaly_score{model_group="web-load"} > 2'
 
 
 def seen_well(page) -> None:

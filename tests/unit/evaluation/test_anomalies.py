@@ -45,9 +45,7 @@ def test_anomalies_behind_an_alert(expr, labels, hosts):
 @pytest.mark.parametrize(
     ("expr", "groups"),
     [
-        pytest.param(
-            'anomaly_score{model_group="a"} or anomaly_score{model_group="b"}', set("ab"), id="two"
-        ),
+        pytest.param('anomaly_score{model_group="a"} or anomaly_score{model_group="b"}', set("ab"), id="two"),
         pytest.param('anomaly_score{model_group="a"} or anomaly_score', None, id="one of them any"),
         pytest.param('anomaly_score{model_group=~"a|b"}', None, id="a pattern"),
     ],
