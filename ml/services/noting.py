@@ -14,6 +14,7 @@ from typing import Final
 from uuid import UUID
 
 import numpy as np
+from django.db import IntegrityError, connection, transaction
 
 from alertsite.core.clock import from_datetime, to_datetime
 from alertsite.core.labels import fingerprint, without_name
@@ -64,8 +65,13 @@ def note_anomalies(group: ModelGroup, judged: Judged) -> int:
     told = {number: row for number, row in zip(order, rows, strict=True) if _is_news(group, row, before)}
     same = [before[row.fingerprint] for number, row in zip(order, rows, strict=True) if number not in told]
     _explain(judged, told)
-    _save(group, list(told.values()), _CHANGING)
-    _save(group, same, ("last_at",))
+    try:
+        with transaction.atomic():
+            _save(group, list(told.values()), _CHANGING)
+            _save(group, same, ("last_at",))
+            connection.check_constraints()  # else foreign keys are looked at when all is committed
+    except IntegrityError:
+        return 0  # the group, or the version, was removed meanwhile
     return len(rows)
 
 

@@ -1,8 +1,8 @@
 """Versions that nobody needs any more: removed after a training, their files after their rows.
 
 In: a group. Out: how many went. Kept: the champion, the newest challenger, the newest retired versions, to
-which it can be rolled back, the parents of these, and versions that told of an anomaly that is still kept, or
-of drift in the last month.
+which it can be rolled back, the parents of these, and versions that told of an anomaly or of drift in the
+last month. Anomalies that ended before are forgotten.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KEPT: Final = {
     ModelVersion.Status.RETIRED: 2,
 }
 """How many of each status, the newest."""
-DRIFT_TOLD_FOR: Final = timedelta(days=30)
+TOLD_FOR: Final = timedelta(days=30)
 
 
 def prune_versions(group: ModelGroup, *, now: datetime) -> int:
@@ -45,6 +45,8 @@ def prune_versions(group: ModelGroup, *, now: datetime) -> int:
 
 
 def _referred_to(group: ModelGroup, now: datetime) -> set[UUID | None]:
+    """Versions that anomalies and drift of the last month name."""
     seen = SeenAnomaly.objects.for_tenant(group.tenant_id).filter(group=group)
-    drifts = DriftEvent.objects.for_tenant(group.tenant_id).filter(group=group, at__gt=now - DRIFT_TOLD_FOR)
+    seen.filter(last_at__lt=now - TOLD_FOR).delete()
+    drifts = DriftEvent.objects.for_tenant(group.tenant_id).filter(group=group, at__gt=now - TOLD_FOR)
     return {*seen.values_list("version_id", flat=True), *drifts.values_list("version_id", flat=True)}

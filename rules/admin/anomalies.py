@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -25,6 +25,7 @@ from alertsite.core.labels import format_labels
 from rules.evaluation.plots import draw
 from rules.evaluation.scoring import Span
 from rules.language.conditions import Anomaly, anomalies_in
+from rules.language.sentences import Said, said
 from rules.models import Rule
 from rules.services.anomalies import group_names, preview_anomaly
 
@@ -47,6 +48,12 @@ def _number(label: str, low: float, high: float | None = None) -> forms.FloatFie
 class AnomalyFields(forms.Form):
     """What an anomaly condition is made of; left as they are they change nothing."""
 
+    anomaly_sentence = forms.CharField(
+        required=False,
+        label="In a sentence",
+        help_text="Such as: node_load1{job='node'} is unusually high for 5m",
+        widget=UnfoldAdminTextInputWidget,
+    )
     anomaly_model_group = forms.ChoiceField(
         choices=_groups, required=False, label="Model group", widget=UnfoldAdminSelectWidget
     )
@@ -74,8 +81,23 @@ class AnomalyFields(forms.Form):
         for name, value in (usual | {key: own[key] for key in FIELDS if key in own}).items():
             self.fields[PREFIX + name].initial = value
 
+    def clean_anomaly_sentence(self) -> Said | None:
+        """What it says; None without one."""
+        sentence = self.cleaned_data["anomaly_sentence"]
+        try:
+            return said(sentence) if sentence else None
+        except PlatformError as error:
+            raise ValidationError(str(error)) from None
+
     def anomaly_condition(self, values: dict[str, Any]) -> dict[str, Any] | None:
-        """The condition that the fields describe; None where none was changed, or nothing is watched."""
+        """The condition that the fields describe; None where none was changed, or nothing is watched.
+
+        A sentence goes first, and says how long it must hold as well.
+        """
+        sentence = values.get("anomaly_sentence")
+        if sentence is not None:
+            values["hold_for_s"] = sentence.hold_for_s or values["hold_for_s"]
+            return dict(sentence.condition)
         told = {name: values.get(PREFIX + name) for name in FIELDS}
         changed = any(name.startswith(PREFIX) for name in self.changed_data)
         if not changed or not (told["model_group"] or told["selector"]):

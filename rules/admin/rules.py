@@ -125,7 +125,7 @@ class RuleAdmin(BacktestAdmin, AnomalyAdmin, ModelAdmin):  # type: ignore[misc]
         (
             "Anomaly",
             {
-                "fields": [PREFIX + name for name in FIELDS],
+                "fields": ["anomaly_sentence", *(PREFIX + name for name in FIELDS)],
                 "description": "In place of a condition: scores of a model group above the threshold. "
                 "Above 1 is anomalous for every model.",
             },

@@ -257,3 +257,23 @@ def test_the_rule_form_previews_an_anomaly_and_saves_nothing(made, acme, admin_c
     assert told in page.content.decode()
     assert not Rule.objects.for_tenant(acme).exists()
     assert ModelGroup.objects.for_tenant(acme).count() == 1
+
+
+def test_an_anomaly_is_said_in_a_sentence_by_rest_and_in_the_form(alice, acme, last_ms, admin_client):
+    group = make_group(acme)
+    draft = {"group": group.pk, "name": "Said", "sentence": "tell me when load is unusually high for 2m"}
+    answer = alice.post("/api/rules/", draft, format="json")
+    assert answer.status_code == 201, answer.json()
+    assert (answer.json()["condition"]["direction"], answer.json()["for"]) == ("up", "2m")
+    made = ModelGroup.objects.for_tenant(acme).get()
+    assert (made.selector, made.direction) == ("load", "up")
+    refused = alice.post("/api/rules/", draft | {"name": "No", "sentence": "load is fine"}, format="json")
+    assert "unusually high" in str(refused.json()["errors"]["sentence"])
+
+    form = RULE | {"group": str(group.pk), "anomaly_sentence": "load is unusually high for 90s"}
+    answer = admin_client.post("/admin/rules/rule/add/", form)
+    assert answer.status_code == 302, answer.context["errors"]
+    rule = Rule.objects.for_tenant(acme).get(name="Strange")
+    assert (rule.condition["direction"], rule.hold_for_s) == ("up", 90)
+    answer = admin_client.post("/admin/rules/rule/add/", form | {"anomaly_sentence": "load is fine"})
+    assert "unusually high" in str(answer.context["errors"])

@@ -164,3 +164,15 @@ def test_a_condition_makes_the_group_whose_score_fires_an_alert_that_can_be_expl
     assert told.score > 1
     assert told.reasons
     assert version.trained_until
+
+
+def test_a_group_that_is_removed_while_it_is_scored_disturbs_nobody(tenant, clock, group, monkeypatch):
+    """Its anomalies have nothing to belong to; the pass goes on."""
+
+    def explained_too_late(*_):
+        ModelGroup.objects.for_tenant(tenant).all().delete()
+        return []
+
+    monkeypatch.setattr("ml.detectors.ewma.EwmaModel.explain", explained_too_late)
+    assert minute(tenant, clock, 60.0).failed == 0
+    assert not SeenAnomaly.objects.for_tenant(tenant).exists()

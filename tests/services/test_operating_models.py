@@ -11,7 +11,7 @@ from django.db import transaction
 from alertsite.core.errors import Conflict
 from alertsite.core.labels import label_set
 from ml.detectors.registry import DEEP
-from ml.models import DriftEvent, ModelGroup, ModelVersion, TrainingCheckpoint
+from ml.models import DriftEvent, ModelGroup, ModelVersion, SeenAnomaly, TrainingCheckpoint
 from ml.services import checkpoints, claiming, drifting, groups, pruning, scoring, training
 from ml.services.explaining import explain
 from ml.services.measuring import accuracy_of
@@ -294,6 +294,10 @@ def test_old_versions_go_with_their_files_and_what_is_referred_to_stays(
     }
     files = {path.stem for path in tmp_path.rglob("*.safetensors")}
     assert files == set(versions_of(group).values_list("checksum", flat=True))
+    SeenAnomaly.objects.for_tenant(tenant).update(last_at=clock.now() - timedelta(days=31))
+    assert pruning.prune_versions(group, now=clock.now()) == 1
+    assert not versions_of(group).filter(number=1).exists()
+    assert not SeenAnomaly.objects.for_tenant(tenant).exists()
     assert groups.rollback(versions_of(group).get(number=8), Author("alice", clock.now())).number == 7
     minute(tenant, clock, 10.0)
     assert state_of(group) == ("active", "")
