@@ -7,9 +7,10 @@ last month. Anomalies that ended before are forgotten.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
@@ -24,6 +25,7 @@ KEPT: Final = {
 }
 """How many of each status, the newest."""
 TOLD_FOR: Final = timedelta(days=30)
+_COLUMNS: Final = ("pk", "number", "status", "parent_id", "checksum")
 
 
 def prune_versions(group: ModelGroup, *, now: datetime) -> int:
@@ -31,17 +33,24 @@ def prune_versions(group: ModelGroup, *, now: datetime) -> int:
     with transaction.atomic():
         ModelGroup.objects.for_tenant(group.tenant_id).select_for_update().get(pk=group.pk)
         versions = ModelVersion.objects.for_tenant(group.tenant_id).filter(group=group)
-        rows = list(versions.order_by("-number").values_list("pk", "status", "parent_id", "checksum"))
-        newest = [
-            row for status, count in KEPT.items() for row in [one for one in rows if one[1] == status][:count]
-        ]
-        kept = {one for row in newest for one in (row[0], row[2])} | _referred_to(group, now)
-        gone = [row for row in rows if row[0] not in kept]
-        versions.filter(pk__in=[row[0] for row in gone]).delete()
-        left = {row[3] for row in rows if row[0] in kept}
-        for checksum in {row[3] for row in gone} - left:
+        rows = list(versions.order_by("-number").values_list(*_COLUMNS, named=True))
+        kept = {one for row in _in_use(rows) for one in (row.pk, row.parent_id)} | _referred_to(group, now)
+        gone = [row for row in rows if row.pk not in kept]
+        versions.filter(pk__in=[row.pk for row in gone]).delete()
+        left = {row.checksum for row in rows if row.pk in kept}
+        for checksum in {row.checksum for row in gone} - left:
             transaction.on_commit(partial(remove_artefact, group.tenant_id, group.pk, checksum))
     return len(gone)
+
+
+def _in_use(rows: Sequence[Any]) -> list[Any]:
+    """The newest of each status, and what the champion would be rolled back to; rows are newest first."""
+    of_status = {status: [row for row in rows if row.status == status] for status in KEPT}
+    retired = of_status[ModelVersion.Status.RETIRED]
+    before = [
+        row for one in of_status[ModelVersion.Status.CHAMPION] for row in retired if row.number < one.number
+    ]
+    return [row for status, count in KEPT.items() for row in of_status[status][:count]] + before[:1]
 
 
 def _referred_to(group: ModelGroup, now: datetime) -> set[UUID | None]:

@@ -303,6 +303,19 @@ def test_old_versions_go_with_their_files_and_what_is_referred_to_stays(
     assert state_of(group) == ("active", "")
 
 
+def test_what_a_champion_that_was_rolled_back_may_be_rolled_back_to_stays(tenant, clock):
+    write(tenant, clock, ordinary(HISTORY))
+    group = make_models(tenant, clock)
+    for _ in range(6):
+        minute(tenant, clock, 10.0)
+        learn(group, clock)
+    versions_of(group).update(parent=None)
+    for number in (6, 5):
+        groups.rollback(versions_of(group).get(number=number), Author("alice", clock.now()))
+    pruning.prune_versions(group, now=clock.now())
+    assert set(versions_of(group).values_list("number", flat=True)) == {6, 5, 4, 3}
+
+
 def test_a_version_stays_when_its_removal_is_undone(tenant, clock, settings, tmp_path):
     """Files go after the rows, never before: a transaction that fails leaves both."""
     settings.ML_MODEL_PATH = str(tmp_path)
