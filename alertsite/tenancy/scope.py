@@ -39,7 +39,7 @@ def platform_scope() -> Iterator[None]:
 
 
 def stay_in_platform_scope() -> None:
-    """Have a thread of its own kind see every tenant's rows for good: called once, where the thread begins."""
+    """Have a thread see every tenant's rows for good: called once, where the thread begins."""
     _scope.set(PLATFORM)
 
 
