@@ -82,6 +82,7 @@ class MetricEnsembleModel(ArrayModel):
     states: Floats32
     threshold: Floats
     step_ms: int
+    trees_weight: float = TREES_WEIGHT
     trees: Callable[[str], Trees] = field(default=shipped_trees, metadata=SHARED)
 
     detector: ClassVar[str] = "metric_ensemble"
@@ -127,10 +128,10 @@ class MetricEnsembleModel(ArrayModel):
         sizes = np.log1p(np.abs(features[:, :, SIZED]) / self.tails[:, None])
         margins: Floats = np.einsum("spf,sf->sp", sizes, self.shares, dtype=np.float64)
         fresh = np.flatnonzero(self.shares[:, -1])
-        if len(fresh):
+        if len(fresh) and self.trees_weight:
             rows = features[fresh].reshape(-1, COUNT)
             odds = self.trees(resolution(self.step_ms)).margins(rows).reshape(len(fresh), -1)
-            margins[fresh] += TREES_WEIGHT * np.logaddexp(0.0, odds)
+            margins[fresh] += self.trees_weight * np.logaddexp(0.0, odds)
         return margins
 
     def explain(self, batch: Batch, series: int, row: int) -> list[Reason]:
@@ -180,6 +181,8 @@ class MetricEnsemble:
     """
 
     false_alarm_rate: float = 5e-4
+    seasoned_ms: float = SEASONED_MS
+    trees_weight: float = TREES_WEIGHT
     trees: Callable[[str], Trees] = shipped_trees
 
     name: ClassVar[str] = "metric_ensemble"
@@ -202,6 +205,7 @@ class MetricEnsemble:
             states=np.zeros((len(batch), STATE), np.float32),
             threshold=np.zeros(len(batch)),
             step_ms=batch.step_ms,
+            trees_weight=self.trees_weight,
             trees=self.trees,
         )
         states = model.start()
@@ -222,13 +226,12 @@ class MetricEnsemble:
                 tails[series] = np.quantile(np.abs(known[:, SIZED]), SIZE_QUANTILE, axis=0) + SIZE_FLOOR
         return tails
 
-    @staticmethod
-    def _shares(values: Floats, step_ms: int) -> Floats32:
+    def _shares(self, values: Floats, step_ms: int) -> Floats32:
         """The share of each sized feature in a series' score, shape (n_series, n_sized)."""
         seasoned = np.repeat([1.0 / len(SEASONED), 0.0], [len(SEASONED), len(FRESH)])
         fresh = np.repeat([0.0, 1.0 / len(FRESH)], [len(SEASONED), len(FRESH)])
         known_ms = np.count_nonzero(~np.isnan(values), axis=1) * step_ms
-        shares = np.where((known_ms >= SEASONED_MS)[:, None], seasoned, fresh)
+        shares = np.where((known_ms >= self.seasoned_ms)[:, None], seasoned, fresh)
         return shares.astype(np.float32)
 
     def restore(self, arrays: Arrays) -> MetricEnsembleModel:
