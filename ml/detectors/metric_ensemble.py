@@ -1,10 +1,8 @@
-"""The ensemble for single metrics: features of the stream, weighed by trees that saw labelled series, and
-by size.
+"""The ensemble for single metrics: sizes of features of the stream, each against its own tail.
 
 In: single metrics. Out: scores and what was expected, continuing where learning ended. Refused: hosts of
-many metrics. The trees know what operators called anomalous; how far outside a value lies, which trees
-cannot tell beyond what they saw, comes from the strangest features themselves, each against its own tail
-in the training span.
+many metrics. A series whose days are known is judged by its season, now and held for some rows; one learned
+for less by its last hour, with the say of trees that saw what operators called anomalous.
 """
 
 from __future__ import annotations
@@ -28,22 +26,25 @@ from ml.detectors.trees import Trees
 
 ARTEFACT: Final = "metric_ensemble_{}.safetensors"
 COARSE_MS: Final = 1_800_000
-SIZED: Final = tuple(
-    FEATURES.index(name)
-    for name in ("seasonal", "seasonal_levelled", "residual_12", "change_1", "from_level")
-)
-"""The features whose size counts by itself."""
-SIZE_WEIGHT: Final = 1.5
-"""Of the sizes beside the trees' log odds: chosen on the visible series, 1 to 2 alike."""
+SEASONED: Final = ("seasonal", "burst_seasonal_5", "seasonal_60", "seasonal_3", "bend")
+FRESH: Final = ("from_median_global", "burst_residual_23", "seasonal_240")
+"""The features that make a score: of series whose days are known well, and of those learned for less."""
+SIZED: Final = tuple(FEATURES.index(name) for name in (*SEASONED, *FRESH))
+SEASONED_MS: Final = 14 * DAY_MS
+"""The known time from which on a series counts as seasoned."""
 SIZE_QUANTILE: Final = 0.98
 SIZE_FLOOR: Final = 0.05
-USUAL_THRESHOLD: Final = 4.0
+TREES_WEIGHT: Final = 0.1
+"""Of the trees beside the sizes of a fresh series. Seasoned ones do better without."""
+USUAL_THRESHOLD: Final = 1.1
 OWN_SHARE: Final = 0.3
-MAX_THRESHOLD: Final = 10.0
+MAX_THRESHOLD: Final = 3.0
 """A series' threshold lies between that of all and its own tail, which its training span's anomalies
 swell."""
-SCORE_SCALE: Final = 2.0
-"""Log odds that multiply a score by e."""
+SPIKE_SHARE: Final = 0.3
+SPIKE_SCALES: Final = 1000.0
+"""A scale is at least this share of the root mean square, which counts nothing beyond so many scales: in
+series that are zero but for spikes it is the spikes that must be told apart."""
 CHUNK_POINTS: Final = 4096
 MAX_DEVIATION: Final = 1e6
 
@@ -67,19 +68,21 @@ class MetricEnsembleModel(ArrayModel):
     Attributes
     ----------
     level, scale, threshold
-        Shapes (n_series,); the threshold is in log odds.
-    sizes
-        Shape (n_series, n_sized): the tail of each sized feature.
+        Shapes (n_series,); the threshold is that of margins.
+    tails, shares
+        Shapes (n_series, n_sized): the tail of each sized feature, and its share in the score.
     states
         Shape (n_series, STATE), float32.
     """
 
     level: Floats
     scale: Floats
-    sizes: Floats32
+    tails: Floats32
+    shares: Floats32
     states: Floats32
     threshold: Floats
     step_ms: int
+    trees_weight: float = TREES_WEIGHT
     trees: Callable[[str], Trees] = field(default=shipped_trees, metadata=SHARED)
 
     detector: ClassVar[str] = "metric_ensemble"
@@ -91,7 +94,7 @@ class MetricEnsembleModel(ArrayModel):
         value = single_metric(batch.values)
         expected = self.level[:, None] + self.scale[:, None] * expected
         half_width = np.broadcast_to(3.0 * self.scale[:, None], value.shape)
-        score = capped(np.exp((margins - self.threshold[:, None]) / SCORE_SCALE))
+        score = capped(np.exp(margins - self.threshold[:, None]))
         return Scores(score, expected, expected - half_width, expected + half_width)
 
     def start(self) -> Floats32:
@@ -102,7 +105,7 @@ class MetricEnsembleModel(ArrayModel):
         """Score one more row."""
         batch = Batch(np.array([timestamp_ms]), values[:, :, None], self.step_ms)
         margins, _, _ = self.follow(state, batch)
-        return capped(np.exp((margins[:, 0] - self.threshold) / SCORE_SCALE))
+        return capped(np.exp(margins[:, 0] - self.threshold))
 
     def follow(self, states: Floats32, batch: Batch) -> tuple[Floats, Floats, Floats32]:
         """Margins and expected deviations, shapes (n_series, n_points), and the last piece's features.
@@ -121,28 +124,38 @@ class MetricEnsembleModel(ArrayModel):
         return np.where(np.isnan(values), np.nan, margins), expected, features
 
     def _margins(self, features: Floats32) -> Floats:
-        """Log odds of the trees and the weighed sizes, shape (n_series, n_points)."""
-        odds = (
-            self.trees(resolution(self.step_ms))
-            .margins(features.reshape(-1, COUNT))
-            .reshape(features.shape[:2])
-        )
-        sizes = np.log1p(np.abs(features[:, :, SIZED])) / self.sizes[:, None]
-        weighed: Floats = odds + SIZE_WEIGHT * sizes.mean(axis=2, dtype=np.float64)
-        return weighed
+        """The mean log of the sizes, with the trees' say on fresh series; shape (n_series, n_points)."""
+        sizes = np.log1p(np.abs(features[:, :, SIZED]) / self.tails[:, None])
+        margins: Floats = np.einsum("spf,sf->sp", sizes, self.shares, dtype=np.float64)
+        fresh = np.flatnonzero(self.shares[:, -1])
+        if len(fresh) and self.trees_weight:
+            rows = features[fresh].reshape(-1, COUNT)
+            odds = self.trees(resolution(self.step_ms)).margins(rows).reshape(len(fresh), -1)
+            margins[fresh] += self.trees_weight * np.logaddexp(0.0, odds)
+        return margins
 
     def explain(self, batch: Batch, series: int, row: int) -> list[Reason]:
         """The features that lie furthest beyond their own tails."""
         margins, _, features = self.follow(self.start(), batch.rows(0, row + 1))
-        here = features[series, -1, SIZED]
-        excess = np.log1p(np.abs(here)) / self.sizes[series]
-        score = np.exp((margins[series, -1] - self.threshold[series]) / SCORE_SCALE)
+        used = np.flatnonzero(self.shares[series])
+        here = features[series, -1, SIZED][used]
+        excess = np.abs(here) / self.tails[series, used]
+        score = np.exp(margins[series, -1] - self.threshold[series])
         share = np.nan_to_num(capped(score)) / max(float(excess.max()), 1e-9)
         order = np.argsort(-excess, kind="stable")
         return [
-            Reason(FEATURES[SIZED[index]], float(here[index]), float(excess[index] * share))
+            Reason(FEATURES[SIZED[used[index]]], float(here[index]), float(excess[index] * share))
             for index in order
         ]
+
+
+def usual(values: Floats) -> tuple[Floats, Floats]:
+    """Level and scale of each row, the scale wide enough for a series of rare spikes."""
+    level, scale = robust_level(values)
+    distance = np.minimum(np.abs(values - level[:, None]), SPIKE_SCALES * scale[:, None])
+    known = np.maximum(np.count_nonzero(~np.isnan(values), axis=1), 1)
+    spikes = np.sqrt(np.nansum(distance**2, axis=1) / known)
+    return level, np.maximum(scale, SPIKE_SHARE * spikes)
 
 
 def stream_features(batch: Batch, level: Floats, scale: Floats, states: Floats32) -> tuple[Floats32, Floats]:
@@ -161,13 +174,15 @@ def stream_features(batch: Batch, level: Floats, scale: Floats, states: Floats32
 
 @dataclass(frozen=True)
 class MetricEnsemble:
-    """Calibrates the shipped trees to each series.
+    """Calibrates sizes and threshold to each series.
 
     References ---------- D. Liu et al. (2015), Opprentice: towards practical and automatic anomaly
     detection through machine learning, IMC.
     """
 
     false_alarm_rate: float = 5e-4
+    seasoned_ms: float = SEASONED_MS
+    trees_weight: float = TREES_WEIGHT
     trees: Callable[[str], Trees] = shipped_trees
 
     name: ClassVar[str] = "metric_ensemble"
@@ -178,17 +193,19 @@ class MetricEnsemble:
         """Follow the training span, and take sizes and threshold from it; nothing is drawn at random."""
         del seed
         values = single_metric(batch.learnable())
-        level, scale = robust_level(values)
+        level, scale = usual(values)
         known = Batch(batch.timestamps_ms, values[:, None], batch.step_ms)
         features, _ = stream_features(known, level, scale, np.zeros((len(batch), STATE), np.float32))
         states = np.zeros((len(batch), STATE), np.float32)
         model = MetricEnsembleModel(
             level=level,
             scale=scale,
-            sizes=self._tails(features, values),
+            tails=self._tails(features, values),
+            shares=self._shares(values, batch.step_ms),
             states=np.zeros((len(batch), STATE), np.float32),
             threshold=np.zeros(len(batch)),
             step_ms=batch.step_ms,
+            trees_weight=self.trees_weight,
             trees=self.trees,
         )
         states = model.start()
@@ -201,14 +218,21 @@ class MetricEnsemble:
 
     @staticmethod
     def _tails(features: Floats32, values: Floats) -> Floats32:
-        """The `SIZE_QUANTILE` of the log of each sized feature, shape (n_series, n_sized)."""
+        """The `SIZE_QUANTILE` of each sized feature, shape (n_series, n_sized)."""
         tails = np.ones((len(features), len(SIZED)), np.float32)
         for series, rows in enumerate(features):
             known = rows[~np.isnan(values[series])][len(rows) // 20 :]
             if len(known):
-                logs = np.log1p(np.abs(known[:, SIZED]))
-                tails[series] = np.quantile(logs, SIZE_QUANTILE, axis=0) + SIZE_FLOOR
+                tails[series] = np.quantile(np.abs(known[:, SIZED]), SIZE_QUANTILE, axis=0) + SIZE_FLOOR
         return tails
+
+    def _shares(self, values: Floats, step_ms: int) -> Floats32:
+        """The share of each sized feature in a series' score, shape (n_series, n_sized)."""
+        seasoned = np.repeat([1.0 / len(SEASONED), 0.0], [len(SEASONED), len(FRESH)])
+        fresh = np.repeat([0.0, 1.0 / len(FRESH)], [len(SEASONED), len(FRESH)])
+        known_ms = np.count_nonzero(~np.isnan(values), axis=1) * step_ms
+        shares = np.where((known_ms >= self.seasoned_ms)[:, None], seasoned, fresh)
+        return shares.astype(np.float32)
 
     def restore(self, arrays: Arrays) -> MetricEnsembleModel:
         """The model again."""

@@ -28,6 +28,8 @@ _HALF_LIVES: Final = np.array([3.0, 12.0, 60.0, 360.0])
 _GAINS: Final = 1.0 - 0.5 ** (1.0 / _HALF_LIVES)
 TINY: Final = 1e-3
 """Scales are never smaller: values come in units of ordinary deviation."""
+FINE: Final = 1e-4
+"""The same of scales of bends, which are small in smooth series."""
 BOUND: Final = 1e4
 """Features end here."""
 
@@ -39,7 +41,8 @@ FEATURES: Final = (
     *("seasonal", "seasonal_levelled", "seasonal_by_hour", "seasonal_3", "seasonal_12", "seasonal_60"),
     *("seasonal_change", "season_spread", "season_share"),
     *("burst_residual_5", "burst_residual_23", "burst_seasonal_5", "burst_seasonal_23"),
-    *("extremes_5", "extremes_60", "flat_run", "flat_share", "is_zero", "points_a_day"),
+    *("extremes_5", "extremes_60", "flat_run", "flat_share", "bend", "seasonal_240"),
+    *("is_zero", "points_a_day"),
 )
 """Names of the columns. The numbers are half-lives or lags in points."""
 COUNT: Final = len(FEATURES)
@@ -51,7 +54,8 @@ _LEVEL, _SPREAD, _HIGH, _LOW = 15, 16, 17, 18
 _OFFSET, _SEASONAL, _PLAIN, _S3, _S12, _S60, _BEFORE = 19, 20, 21, 22, 23, 24, 25
 _BURSTS, _EXTREMES, _FLAT, _FLAT_SHARE = 26, 30, 32, 33
 _HELD, _NEXT = 34, 35
-_RING = 36
+_BEND, _S240, _SLOW = 36, 37, 38
+_RING = 39
 _SORTED = _RING + WINDOW
 _PROFILE = _SORTED + WINDOW + 1
 _PROFILE_SPREAD = _PROFILE + BINS
@@ -98,6 +102,10 @@ def _changes(state: Floats32, value: float, day: float, out: Floats) -> None:
     state[_CHANGE] += max(1.0 / day, fresh) * (size - state[_CHANGE])
     state[_FAST] += max(0.13, fresh) * (abs(change) - state[_FAST])
     out[8] = state[_FAST] / usual
+    # Against its own usual size: in a smooth series a small bend says more than a large change.
+    bend = change - (state[_LAST] - state[_LAST + 3]) / 3.0
+    out[36] = bend / (state[_BEND] + FINE)
+    state[_BEND] = _follow(state[_BEND], abs(bend), max(0.5 / day, fresh), state[_N] > 30)
     for lag in range(3, 0, -1):
         state[_LAST + lag] = state[_LAST + lag - 1]
     state[_LAST] = value
@@ -187,6 +195,7 @@ def _season(state: Floats32, value: float, place: float, day: float, out: Floats
     expected = np.nan
     for index in range(19, 28):
         out[index] = 0.0
+    out[37] = 0.0
     levelled = 0.0
     if state[_PROFILE_COUNT + here] > 0 and state[_PROFILE_COUNT + other] > 0:
         seasonal = (1.0 - share) * state[_PROFILE + here] + share * state[_PROFILE + other]
@@ -209,6 +218,9 @@ def _seasonal_features(state: Floats32, plain: float, hourly: float, day: float,
     state[_S12] += 0.056 * (levelled - state[_S12])
     state[_S60] += 0.0115 * (plain - state[_S60])
     out[22], out[23], out[24] = state[_S3] / usual, state[_S12] / usual, state[_S60] / usual_plain
+    state[_S240] += 0.00288 * (_bounded(plain, 8.0 * usual_plain) - state[_S240])
+    out[37] = state[_S240] / (state[_SLOW] + TINY)
+    state[_SLOW] = _follow(state[_SLOW], abs(state[_S240]), 0.5 / day, warm)
     out[25] = (levelled - state[_BEFORE]) / usual
     out[26], out[27] = hourly / usual, usual / (state[_SPREAD] + TINY)
     state[_BEFORE] = levelled

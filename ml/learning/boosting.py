@@ -17,8 +17,7 @@ import numpy as np
 from alertsite.core.errors import InvalidParameter
 from alertsite.core.samples import Bools, Floats
 from ml.detectors.artefacts import pack
-from ml.detectors.bands import robust_level
-from ml.detectors.metric_ensemble import MetricEnsemble, resolution, stream_features
+from ml.detectors.metric_ensemble import MetricEnsemble, resolution, stream_features, usual
 from ml.detectors.protocol import Arrays, Batch
 from ml.detectors.stream import STATE, Floats32
 from ml.detectors.trees import Trees, pack_trees
@@ -138,7 +137,7 @@ def features_of(batch: Batch, trained: int) -> Floats32:
     """Features of all rows of a single series, scaled by its first `trained` rows; shape (n_points,
     COUNT).
     """
-    level, scale = robust_level(batch.learnable()[:, 0, :trained])
+    level, scale = usual(batch.learnable()[:, 0, :trained])
     features, _ = stream_features(batch, level, scale, np.zeros((1, STATE), np.float32))
     return np.asarray(features[0])
 

@@ -10,7 +10,8 @@ taught by labelled packs only.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -21,8 +22,6 @@ import numpy as np
 
 from alertsite.core.samples import Bools, Floats, Ints
 from ml.detectors.metric_ensemble import MetricEnsemble
-from ml.detectors.protocol import Detector
-from ml.detectors.registry import detector
 from ml.forecasting.incident_probability import (
     GAP_MS,
     HORIZONS_H,
@@ -40,11 +39,12 @@ from ml.forecasting.incident_probability import (
     own_moments,
     teach_prior,
 )
-from ml.learning.boosting import lesson_of, train_all
 from ml.learning.evaluation import PROBATION_SHARE, Run, evaluate, probation
 from ml.learning.packs import InvalidPack, PackSeries, read_labels, read_pack, result_path, write_columns
 
 NAME: Final = "incident_probability"
+JUDGE: Final = MetricEnsemble(seasoned_ms=math.inf, trees_weight=0.0)
+"""Finds incidents by the last hours of a series, without labels: what a season says outlasts them."""
 PRIOR_FILE: Final = "incident_prior.json"
 LEAST_BOUND, MOST_BOUND, HALVINGS = 0.05, 50.0, 25
 """Where the score that counts as a sign of an incident is looked for."""
@@ -82,19 +82,19 @@ def evaluate_incidents(pack: Path, out: Path, run: Run) -> Iterator[tuple[str, i
     """Write `timestamp,p_24h,p_168h` of each series of a pack into `out`; yields series and rows."""
     prior = shipped_prior()
     for series in read_pack(pack, run.only):
-        story = story_of(series, _labels(pack, series), detector("auto"), run)
+        story = story_of(series, _labels(pack, series), run)
         yield story.id, _write(story, prior, out)
 
 
 def validate_incidents(pack: Path, out: Path, run: Run, folds: int) -> list[IncidentQuality]:
-    """Tell each labelled series by a prior, and by trees, that saw no series of its fold.
+    """Tell each labelled series by a prior that saw no series of its fold.
 
     Writes the results as `evaluate_incidents` does, and beside them the prior that all series teach. Series
     whose incidents coincide share a fold.
     """
     every = [(series, read_labels(pack, series)) for series in read_pack(pack)]
     fold_of = folds_of(every, folds)
-    stories = list(_unseen_stories(every, fold_of, run))
+    stories = [story_of(series, labels, run) for series, labels in every]
     told: dict[int, list[tuple[Floats, Floats, float]]] = {horizon: [] for horizon in HORIZONS_H}
     for story in stories:
         prior = prior_of([each for each in stories if fold_of[each.id] != fold_of[story.id]])
@@ -124,26 +124,14 @@ def _in_common(one: Ints, other: Ints) -> float:
     return float(np.mean(np.abs(one[:, None] - other).min(axis=1) <= GAP_MS))
 
 
-def _unseen_stories(
-    every: Sequence[tuple[PackSeries, Bools]], fold_of: Mapping[str, int], run: Run
-) -> Iterator[Story]:
-    lessons = {series.id: lesson_of(series, labels, seed=run.seed) for series, labels in every}
-    for fold in sorted(set(fold_of.values())):
-        taught = [one for name, one in lessons.items() if fold_of[name] != fold]
-        unseen = MetricEnsemble(trees=train_all(taught, seed=run.seed).__getitem__)
-        for series, labels in every:
-            if fold_of[series.id] == fold:
-                yield story_of(series, labels, unseen, run)
-
-
-def story_of(series: PackSeries, labels: Bools | None, judge: Detector, run: Run) -> Story:
+def story_of(series: PackSeries, labels: Bools | None, run: Run) -> Story:
     """What is known of a series at the start of its scored part, and what the detector finds of all of it."""
     times = series.timestamps_ms
     cut = series.trained_rows or probation(len(times))
     learned = max(min(int(PROBATION_SHARE * len(times)), cut), min(MIN_LEARNED, len(times) - 1))
     early = replace(series, trained_rows=learned, onsets_count=False)
     scores = np.zeros(len(times))
-    scores[learned:] = evaluate(judge, early, seed=run.seed, cpu_clock=run.cpu_clock).score
+    scores[learned:] = evaluate(JUDGE, early, seed=run.seed, cpu_clock=run.cpu_clock).score
     labelled = onsets(times, labels) if labels is not None else times[:0]
     known_until = int(times[min(cut, len(times) - 1)])
     known = labelled[labelled < known_until]
