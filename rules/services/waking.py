@@ -38,7 +38,6 @@ NUDGE_WAITS_MS: Final = 1_000
 """After so long a nudge that has not begun counts as lost. Beat wakes every second anyway."""
 _WAITING: Final = "alertsite:waking:{}"
 RULES_PER_BATCH: Final = 5_000
-SHARDS_PER_BATCH: Final = 50
 
 # The rank comes first in the order: every tenant's most overdue shard goes before anyone's second.
 _CLAIM = """
@@ -153,12 +152,12 @@ def begin_waking(task: str) -> None:
         log.warning("waking.redis_lost", task=task)  # the mark ends by itself
 
 
-def batches(claims: Iterable[Claim]) -> Iterator[list[Claim]]:
-    """Claims by task: small shards share one, a large one has its own."""
+def batches(claims: Iterable[Claim], shards: int) -> Iterator[list[Claim]]:
+    """Claims by task: small shards share one, at most so many; a large one has its own."""
     batch: list[Claim] = []
     rules = 0
     for claim in claims:
-        if batch and (rules + claim.rule_count > RULES_PER_BATCH or len(batch) >= SHARDS_PER_BATCH):
+        if batch and (rules + claim.rule_count > RULES_PER_BATCH or len(batch) >= shards):
             yield batch
             batch, rules = [], 0
         batch.append(claim)

@@ -94,7 +94,8 @@ class FakeAction:
             session.world.trip("look", after=False)
             name = _name(parameters)
             session.note(f"look {self.word.name}", {"name": name}, "200")
-            before = {"count": self._count(session.world, name)}
+            count = self._count(session.world, name)
+            before = {"count": count, "size": count}
             session.world.trip("look", after=True)
         return Sight((name,), f"{self.word.name} {name}", session.world.group_size, before, 0.0)
 
