@@ -42,7 +42,13 @@ MAX_SOURCES: Final = 50_000
 NEVER_MS: Final = 100 * 365 * 86_400_000
 """A repeat interval that does not come."""
 _KEPT: Final = 1_000
-_SETTINGS: Final = "SELECT * FROM rules_notificationsettings WHERE tenant_id = %s"
+_SETTINGS: Final = """
+SELECT settings.*, EXISTS (
+    SELECT 1 FROM healing_playbook playbook
+    WHERE playbook.tenant_id = settings.tenant_id AND playbook.enabled AND playbook.trigger_kind = 'alert'
+) AS heals
+FROM rules_notificationsettings settings WHERE tenant_id = %s
+"""
 _NO_TREE: Final = RouteSpec(
     id="", group_by=("...",), group_wait_ms=0, group_interval_ms=60_000, repeat_interval_ms=4 * 3_600_000
 )

@@ -118,12 +118,12 @@ class FakeAction:
 
     def happened(
         self, session: FakeSession, parameters: Parameters, before: Json, *, key: str
-    ) -> bool | None:
-        """Whether the count has moved."""
-        del key
+    ) -> Receipt | None:
+        """If the count has moved."""
         with session.world.lock:
             session.world.trip("happened", after=False)
-            return self._count(session.world, _name(parameters)) != int(before["count"])
+            moved = self._count(session.world, _name(parameters)) != int(before["count"])
+            return Receipt({"key": key}) if moved else None
 
     def progress(self, session: FakeSession, parameters: Parameters, receipt: Receipt) -> Progress:
         """Under way for as often as the world says."""
