@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,7 @@ from alertsite.core.errors import Conflict, InvalidParameter
 from alertsite.tenancy.scope import platform_scope
 from cloud.models import CloudAccount, CloudResource
 from healing.models import Automation, HealingPolicy, HealingRun, Playbook, Proposal
-from healing.services import approving, automating, automations, proposals
+from healing.services import approving, automating, automations, fleet, proposals
 from healing.services.automations import save_automation
 from healing.services.fleet import shares
 from rules.models import Shard
@@ -154,6 +155,42 @@ def test_the_platform_is_tuned_in_the_operators_tenant_alone(acme):
 )
 def test_processes_are_shared_out(processes, total, changes):
     assert shares(processes, total) == changes
+
+
+class Control:
+    """What Celery's remote control answers and is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def inspect(self, timeout):
+        assert timeout
+        return self
+
+    def active_queues(self):
+        return {"evaluate@a": [{"name": "evaluate"}], "notify@a": [{"name": "notify"}], "evaluate@b": [
+            {"name": "evaluate"}
+        ]}  # fmt: skip
+
+    def stats(self):
+        return {"evaluate@a": {"pool": {"max-concurrency": 2}}, "notify@a": {"pool": {"max-concurrency": 8}}}
+
+    def pool_grow(self, n, destination):
+        self.told.append((n, destination))
+
+    def pool_shrink(self, n, destination):
+        self.told.append((-n, destination))
+
+
+def test_workers_are_asked_and_told_by_celerys_control(monkeypatch):
+    control = Control()
+    monkeypatch.setattr(fleet, "current_app", SimpleNamespace(control=control))
+    workers = fleet.CeleryFleet()
+
+    assert workers.processes() == {"evaluate@a": 2}, "those that answered, of the queue that evaluates"
+    workers.resize("evaluate@a", 3)
+    workers.resize("evaluate@a", -1)
+    assert control.told == [(3, ["evaluate@a"]), (-1, ["evaluate@a"])]
 
 
 # --- scaling on a forecast
