@@ -18,6 +18,7 @@ BEAT_SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "wake cloud accounts": {"task": "cloud.tasks.inventory.wake_accounts", "schedule": 30.0},
     "pull cloud metrics": {"task": "rules.tasks.collecting.wake_cloud_metrics", "schedule": 30.0},
     "wake healing": {"task": "healing.tasks.healing.wake_healing", "schedule": 1.0},
+    "wake automations": {"task": "healing.tasks.automation.wake_automations", "schedule": 10.0},
     "expire healing runs": {"task": "healing.tasks.healing.expire_runs", "schedule": 3600.0},
     "archive blocks": {"task": "rules.tasks.upkeep.archive_blocks", "schedule": 600.0},
     "expire history": {"task": "rules.tasks.upkeep.expire_history", "schedule": 3600.0},

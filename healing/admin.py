@@ -22,15 +22,26 @@ from alertsite.core.errors import PlatformError
 from alertsite.web.admin import ReadOnlyAdmin
 from healing.models import (
     Approval,
+    Automation,
     HealingCall,
     HealingCue,
     HealingPolicy,
     HealingRun,
     HealingStep,
+    HealingTally,
     Playbook,
     PlaybookVersion,
+    Proposal,
 )
-from healing.services import approving, handling, playbooks, starting
+from healing.services import (
+    approving,
+    automating,
+    automations,
+    handling,
+    playbooks,
+    proposals,
+    starting,
+)
 from healing.services.policies import save_policy
 from healing.services.storytelling import story_of
 
@@ -267,3 +278,90 @@ class HealingCallAdmin(ReadOnlyAdmin):
 @admin.register(HealingCue)
 class HealingCueAdmin(ReadOnlyAdmin):
     list_display = ["transition_id", "tenant", "created_at"]
+
+
+class AutomationForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Refuses terms that do not read, or that its tenant may not have."""
+
+    class Meta:
+        model = Automation
+        fields = ["tenant", "name", "kind", "terms", "enabled"]
+
+    def clean(self) -> dict[str, Any]:
+        """The form, if its terms are of its kind."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if {"kind", "terms"} <= set(cleaned):
+            tenant = cleaned.get("tenant", self.instance.tenant if self.instance.tenant_id else None)
+            wanted = Automation(tenant=tenant, kind=cleaned["kind"], terms=cleaned["terms"])
+            try:
+                automations.check(wanted)
+            except PlatformError as error:
+                raise ValidationError({"terms": str(error)}) from None
+        return cleaned
+
+
+@admin.register(Automation)
+class AutomationAdmin(ModelAdmin):  # type: ignore[misc]
+    form = AutomationForm
+    list_display = ["name", "tenant", "kind", "enabled", "armed_by", "next_due_at", "fault"]
+    list_filter = ["tenant", "kind", "enabled"]
+    search_fields = ["name"]
+    readonly_fields = ["armed_by", "armed_at", "next_due_at", "tally", "fault"]
+    actions = ["arm", "disarm"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Automation | None = None) -> list[str]:  # noqa: ARG002
+        """An automation stays with its tenant."""
+        return [*self.readonly_fields, "tenant"] if obj else list(self.readonly_fields)
+
+    def save_model(self, request: HttpRequest, obj: Automation, form: Any, change: Any) -> None:  # noqa: ARG002
+        automations.save_automation(obj, author_of(request))
+
+    def delete_model(self, request: HttpRequest, obj: Automation) -> None:
+        automations.delete_automation(obj, author_of(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Automation]) -> None:
+        for row in queryset:
+            automations.delete_automation(row, author_of(request))
+
+    @admin.action(description="Arm: let it act", permissions=["change"])
+    def arm(self, request: HttpRequest, queryset: QuerySet[Automation]) -> None:
+        """On the terms that stand now."""
+        author = author_of(request)
+        for row in queryset:
+            _tried(request, row.name, lambda row=row: automations.arm(row, author, is_person=True))
+
+    @admin.action(description="Disarm: let it only say what it would do", permissions=["change"])
+    def disarm(self, request: HttpRequest, queryset: QuerySet[Automation]) -> None:
+        """What is under way goes on."""
+        for row in queryset:
+            _tried(request, row.name, lambda row=row: automations.disarm(row, author_of(request)))
+
+
+@admin.register(Proposal)
+class ProposalAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "tenant", "subject", "current", "proposed", "state", "shadow", "decided_by"]
+    list_filter = ["tenant", "kind", "state", "shadow"]
+    search_fields = ["subject"]
+    actions = ["approve", "refuse"]
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Operators read, and decide by actions."""
+        return bool(request.user.is_superuser)
+
+    @admin.action(description="Approve: have it carried out", permissions=["view"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[Proposal]) -> None:
+        """A move starts a run, which somebody else approves."""
+        for row in queryset.select_related("automation"):
+            _tried(request, str(row), lambda row=row: automating.approve(row, author_of(request)))
+
+    @admin.action(description="Refuse", permissions=["view"])
+    def refuse(self, request: HttpRequest, queryset: QuerySet[Proposal]) -> None:
+        """It may be proposed again."""
+        for row in queryset:
+            _tried(request, str(row), lambda row=row: proposals.refuse(row, author_of(request)))
+
+
+@admin.register(HealingTally)
+class HealingTallyAdmin(ReadOnlyAdmin):
+    list_display = ["playbook_name", "tenant", "word", "outcome", "total"]
+    list_filter = ["tenant"]

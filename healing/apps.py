@@ -9,3 +9,10 @@ class HealingConfig(AppConfig):
     """Alerts in, verified repairs out."""
 
     name = "healing"
+
+    def ready(self) -> None:
+        """Reports tell of repairs."""
+        from healing.services.digest import repairs_in  # noqa: PLC0415 (models must be loaded first)
+        from rules.services.reportsources import SOURCES  # noqa: PLC0415
+
+        SOURCES.repairs = repairs_in

@@ -21,6 +21,7 @@ from cloud.adapters.protocol import Resource, Sight
 from cloud.services.providers import registry
 from healing.automation.rollouts import Canary, Watch, canary_playbook, rolling_playbook
 from healing.automation.tuning import Allowed, Measured, Proposal, Sizes, propose
+from healing.services.rollouts import check_watch
 from rules.models import Silence
 from rules.services.authoring import Author
 from rules.services.backing import Manifest, back_up
@@ -40,16 +41,29 @@ __all__ = [
 class DeploymentManager:
     """Rollouts that stop on our own alerts, and the proof that the release before can go on meanwhile."""
 
-    def __init__(self, watch: Watch | None = None) -> None:
+    def __init__(self, tenant_id: UUID, watch: Watch | None = None) -> None:
+        self.tenant_id = tenant_id
         self.watch = watch or Watch()
 
-    def plan_canary(self, canary: Canary) -> str:
-        """The text of a playbook: see `healing.automation.rollouts`."""
-        return canary_playbook(canary, self.watch)
+    async def plan_canary(self, canary: Canary) -> str:
+        """The text of a playbook: see `healing.automation.rollouts`.
 
-    def plan_rolling(self, account: str, services: Sequence[str]) -> str:
-        """The text of a playbook: see `healing.automation.rollouts`."""
-        return rolling_playbook(account, services, self.watch)
+        Raises
+        ------
+        InvalidParameter, UnknownAlert
+        """
+        return canary_playbook(canary, await self._checked())
+
+    async def plan_rolling(self, account: str, services: Sequence[str]) -> str:
+        """As `plan_canary`, for services that restart one after another."""
+        return rolling_playbook(account, services, await self._checked())
+
+    async def _checked(self) -> Watch:
+        return await sync_to_async(self._check)()
+
+    def _check(self) -> Watch:
+        with tenant_scope(self.tenant_id):
+            return check_watch(self.tenant_id, self.watch)
 
     async def check_schema(self, since: str, directory: Path = SCHEMAS) -> list[str]:
         """What workers of a release would trip over; empty when they can go on."""

@@ -194,6 +194,7 @@ CLOUD_ALLOW_OWN_IDENTITY = env.flag("CLOUD_ALLOW_OWN_IDENTITY", default=False)
 
 # The tenant that receives the metrics of the machine an ingest worker runs on. Empty: none are collected.
 HOST_METRICS_TENANT = env.text("HOST_METRICS_TENANT", "")
+BACKUP_DIR = env.text("BACKUP_DIR", "")
 
 # Artefacts of models: files below this directory, which all workers share; empty: in the database.
 ML_MODEL_PATH = env.text("ML_MODEL_PATH", "")

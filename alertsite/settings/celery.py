@@ -36,7 +36,7 @@ CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TRACK_STARTED = False
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_PREFETCH_MULTIPLIER = env.integer("WORKER_PREFETCH", 1, minimum=1, maximum=16)
 # Celery would connect to PostgreSQL anew for each task, which costs more than most tasks do; how long a
 # connection is kept is Django's to say (`CONN_MAX_AGE`).
 CELERY_DB_REUSE_MAX = sys.maxsize

@@ -195,8 +195,10 @@ class Action(Protocol):
     def act(self, session: Any, parameters: Any, sight: Sight, *, key: str) -> Receipt:
         """Ask the provider to do it. `key` is the same for every try of one step, at most 36 characters."""
 
-    def happened(self, session: Any, parameters: Any, before: Json, *, key: str) -> bool | None:
-        """Whether an `act` whose answer was lost was accepted; None if nobody can tell."""
+    def happened(self, session: Any, parameters: Any, before: Json, *, key: str) -> Receipt | None:
+        """What an `act` whose answer was lost would have answered; None if it was not accepted. Asked of what
+        can be `OBSERVED` alone.
+        """
 
     def progress(self, session: Any, parameters: Any, receipt: Receipt) -> Progress:
         """How far it has come. Cheap: asked every few seconds."""

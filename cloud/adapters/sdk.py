@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cloud.adapters.errors import AdapterError
-from cloud.adapters.protocol import Exchange, Json, Surroundings
+from cloud.adapters.protocol import Exchange, Json, Receipt, Surroundings
 from cloud.adapters.recording import Recorder
 from cloud.adapters.vocabulary import Parameters
 
@@ -81,10 +81,10 @@ class SdkSession:
 
 
 class Doing:
-    """What actions share unless they say otherwise: nobody can tell afterwards, and nothing takes it back."""
+    """What actions share unless they say otherwise: looking tells nothing, and nothing takes it back."""
 
-    def happened(self, session: Any, parameters: Any, before: Json, *, key: str) -> bool | None:  # noqa: ARG002
-        """Nobody can tell."""
+    def happened(self, session: Any, parameters: Any, before: Json, *, key: str) -> Receipt | None:  # noqa: ARG002
+        """Not asked."""
         return None
 
     def undo(self, parameters: Any, before: Json) -> Parameters | None:  # noqa: ARG002 (the protocol's)

@@ -8,7 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from healing.models import HealingPolicy, HealingRun, Playbook, PlaybookVersion
+from healing.models import Automation, HealingPolicy, HealingRun, Playbook, PlaybookVersion, Proposal
 from healing.services.storytelling import story_of
 
 
@@ -140,3 +140,51 @@ class HealingPolicySerializer(serializers.ModelSerializer[HealingPolicy]):
     class Meta:
         model = HealingPolicy
         fields = ["low", "medium", "high", "per_hour", "per_class_hour", "share", "concurrent"]
+
+
+class AutomationSerializer(serializers.ModelSerializer[Automation]):
+    """Something that the platform looks after; `terms` depend on its kind."""
+
+    class Meta:
+        model = Automation
+        fields = [
+            "id",
+            "name",
+            "kind",
+            "terms",
+            "enabled",
+            "armed_by",
+            "armed_at",
+            "next_due_at",
+            "tally",
+            "fault",
+            "created_at",
+        ]
+        read_only_fields = ["id", "armed_by", "armed_at", "next_due_at", "tally", "fault", "created_at"]
+
+
+class ProposalSerializer(serializers.ModelSerializer[Proposal]):
+    """What an automation would do, or did, and why."""
+
+    class Meta:
+        model = Proposal
+        fields = [
+            "id",
+            "automation",
+            "kind",
+            "subject",
+            "current",
+            "proposed",
+            "reason",
+            "measured",
+            "shadow",
+            "state",
+            "detail",
+            "decided_by",
+            "decided_at",
+            "run",
+            "created_at",
+            "expires_at",
+            "ended_at",
+        ]
+        read_only_fields = fields

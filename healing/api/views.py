@@ -16,12 +16,12 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from alertsite.audit.services import Author
-from alertsite.tenancy.models import User
 from alertsite.web.credentials import READ
 from alertsite.web.pagination import ByName, CursorPages
 from alertsite.web.resources import EditableViewSet, TenantViewSet
 from alertsite.web.views import TenantView
 from healing.api import serializers
+from healing.api.asked import Asked
 from healing.models import HealingRun, Playbook, PlaybookVersion
 from healing.services import approving, handling, playbooks, starting
 from healing.services.people import check_owner
@@ -42,24 +42,7 @@ class RunFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
         fields = ["state", "playbook", "alert_id", "dry"]
 
 
-class _Asked:
-    """What actions of the views share."""
-
-    request: Any
-
-    @property
-    def is_person(self) -> bool:
-        """Whether a person signed in; an API key is a machine, whoever made it."""
-        return isinstance(self.request.user, User)
-
-    def read(self, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
-        """The body, checked."""
-        asked = serializer(data=self.request.data)
-        asked.is_valid(raise_exception=True)
-        return dict(asked.validated_data)
-
-
-class PlaybookViewSet(_Asked, EditableViewSet):
+class PlaybookViewSet(Asked, EditableViewSet):
     """Playbooks. Each change of the text is a version, and disarms."""
 
     nothing = Playbook.across_tenants.none()
@@ -138,7 +121,7 @@ class PlaybookViewSet(_Asked, EditableViewSet):
         return Response(self.get_serializer(playbook).data)
 
 
-class PlaybookCheckView(_Asked, TenantView):
+class PlaybookCheckView(Asked, TenantView):
     """Whether a text can be saved. Changes nothing, so reading is enough."""
 
     write_scope: ClassVar[str] = READ
@@ -151,7 +134,7 @@ class PlaybookCheckView(_Asked, TenantView):
         return Response({"valid": not found, "problems": problems})
 
 
-class HealingRunViewSet(_Asked, mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):
+class HealingRunViewSet(Asked, mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):
     """Runs of playbooks."""
 
     nothing = HealingRun.across_tenants.none()
@@ -207,7 +190,7 @@ class HealingRunViewSet(_Asked, mixins.ListModelMixin, mixins.RetrieveModelMixin
         return Response(serializers.HealingRunSerializer(run).data)
 
 
-class HealingPolicyView(_Asked, TenantView):
+class HealingPolicyView(Asked, TenantView):
     """What the tenant allows all of its playbooks."""
 
     @extend_schema(responses=serializers.HealingPolicySerializer)

@@ -7,19 +7,30 @@ healing executes. Refused: shares that do not grow, and nothing to roll out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 import yaml
 
 from alertsite.core.durations import format_duration_ms
-from alertsite.core.errors import InvalidParameter
+from alertsite.core.errors import InvalidParameter, PlatformError
 
-CANARY_ALERTS: Final = ("EvaluationLate", "NotificationDead", "CanaryMissing", "DeliveryLate")
+CANARY_ALERTS: Final = ("NotificationDead", "CanaryMissing", "AlertLimitExceeded")
 """Of the platform's own, those that a bad release raises first."""
 _NEVER: Final = "vector(0) > 0"
 """A check that fails."""
+
+
+class UnknownAlert(PlatformError):
+    """A rollout would be stopped by an alert that nothing can raise."""
+
+    code = "rollout.unknown_alert"
+
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        near = get_close_matches(name, known, n=3, cutoff=0.4) or sorted(known)[:10]
+        super().__init__(f"no rule raises {name!r}; there are {', '.join(near)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,19 @@ class Watch:
     def quiet(self) -> str:
         """PromQL that has a series while none of the alerts fires."""
         return f'absent(ALERTS{{alertstate="firing", alertname=~"{"|".join(self.alertnames)}"}})'
+
+    def check(self, known: Collection[str]) -> None:
+        """Refuse alerts that are not known: their silence would prove nothing.
+
+        Raises
+        ------
+        InvalidParameter, UnknownAlert
+        """
+        if not self.alertnames:
+            raise InvalidParameter("alertnames", (), "at least one alert that stops the rollout")
+        for name in self.alertnames:
+            if name not in known:
+                raise UnknownAlert(name, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +134,12 @@ def _scale(canary: Canary, service: str, replicas: int) -> dict[str, Any]:
 
 
 def _playbook(name: str, steps: Sequence[Mapping[str, Any]], watch: Watch) -> str:
-    touched = len({step["with"]["service"] for step in steps if "with" in step})
+    actions = sum("action" in step for step in steps)  # each counts what it touches, the same service again
     document = {
         "playbook": name,
         "trigger": {"manual": True},
         "approval": {"medium": "one"},
-        "limits": {"per_run": touched, "share": 1.0, "concurrent": 1},
+        "limits": {"per_run": actions, "per_hour": actions, "share": 1.0, "concurrent": 1},
         "verify": {"expr": watch.quiet, "for": format_duration_ms(watch.soak_ms)},
         "steps": list(steps),
     }

@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from alertsite.core.errors import InvalidParameter
+
+HOUR_MS: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +108,44 @@ def compare(
 def _played(
     loads: Sequence[float], forecasts: Sequence[Sequence[float]], bounds: Bounds, step_ms: int
 ) -> Outcome:
-    replicas, since_ms, paid, starved = bounds.minimum, bounds.cool_down_ms, 0, 0.0
+    way, paid, starved = Way(bounds.minimum, bounds.cool_down_ms), 0, 0.0
     for load, forecast in zip(loads, forecasts, strict=True):
-        paid += replicas
-        starved += max(load - replicas * bounds.per_replica, 0.0)
-        decided = decide(load, forecast, replicas, since_ms, bounds).replicas
-        since_ms = 0 if decided != replicas else since_ms + step_ms
-        replicas = decided
+        paid += way.replicas
+        starved += max(load - way.replicas * bounds.per_replica, 0.0)
+        way = followed(way, load, forecast, bounds, step_ms=step_ms)
     return Outcome(paid, starved)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a way of scaling has come to, and what it has cost on the way.
+
+    Attributes
+    ----------
+    since_ms
+        Since the size last changed.
+    starved_hours
+        Replicas that were missing, times hours.
+    """
+
+    replicas: int
+    since_ms: int
+    replica_hours: float = 0.0
+    starved_hours: float = 0.0
+
+
+def followed(way: Way, load: float, forecast: Sequence[float], bounds: Bounds, *, step_ms: int) -> Way:
+    """The way after a step of time at its size under this load, with the size that it then decides for."""
+    since_ms = way.since_ms + step_ms
+    decided = decide(load, forecast, way.replicas, since_ms, bounds).replicas
+    return Way(
+        decided,
+        0 if decided != way.replicas else since_ms,
+        way.replica_hours + way.replicas * step_ms / HOUR_MS,
+        way.starved_hours + missing(way.replicas, load, bounds) * step_ms / HOUR_MS,
+    )
+
+
+def missing(replicas: int, load: float, bounds: Bounds) -> float:
+    """Replicas that the load would need beyond these."""
+    return max(load / bounds.per_replica - replicas, 0.0)

@@ -17,6 +17,8 @@ TARGET: Final = 0.7
 IDLE: Final = 0.3
 """Utilisation below which fewer processes are proposed."""
 FACTOR: Final = 2.0
+FULL: Final = 0.9
+"""Of batches and of processors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,10 @@ class Measured:
     lateness_p99_s: float
     overhead_s: float = 0.0013
     """What a task costs besides its work."""
+    filled_ratio: float = 1.0
+    """How full the batches of tasks are: where they are not, larger ones change nothing."""
+    busy_ratio: float = 0.0
+    """Of the machine's processors: where they are all busy, more processes only share them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,8 @@ def _workers(measured: Measured, sizes: Sizes, allowed: Allowed) -> Iterator[Pro
         f"p99 lateness {measured.lateness_p99_s:g} s, promised {allowed.lateness_s:g} s"
     )
     late = measured.lateness_p99_s > allowed.lateness_s
-    if (late and wanted > sizes.workers) or (not late and used < IDLE and wanted < sizes.workers):
+    helps = late and wanted > sizes.workers and measured.busy_ratio < FULL
+    if helps or (not late and used < IDLE and wanted < sizes.workers):
         yield Proposal("workers", sizes.workers, wanted, said)
 
 
@@ -109,7 +116,7 @@ def _batches(measured: Measured, sizes: Sizes, allowed: Allowed) -> Iterator[Pro
     takes more than half of the lateness that is promised.
     """
     share = measured.overhead_s / max(measured.service_s, 1e-9)
-    if share > 0.1:
+    if share > 0.1 and measured.filled_ratio >= FULL:
         wanted = math.ceil(sizes.batch * share / 0.1)
         yield Proposal(
             "batch", sizes.batch, wanted, f"a task's own cost is {share:.0%} of its work, bound 10%"

@@ -169,7 +169,7 @@ class Resume(enum.StrEnum):
     """First ask whether it happened."""
 
 
-def after_lost_answer(repeat: Repeat | None, *, happened: bool | None, looked: bool) -> Resume:
+def after_lost_answer(repeat: Repeat | None, *, happened: bool, looked: bool) -> Resume:
     """What to do with a step whose call may have been accepted: the worker was lost, or the answer.
 
     Parameters
@@ -185,8 +185,6 @@ def after_lost_answer(repeat: Repeat | None, *, happened: bool | None, looked: b
         return Resume.STOP
     if not looked:
         return Resume.LOOK
-    if happened is None:
-        return Resume.STOP
     return Resume.ACCEPTED if happened else Resume.ASK_AGAIN
 
 

@@ -201,18 +201,19 @@ class Acting:
         if not self._count_try(door):
             return
         step = self.step
-        resume = after_lost_answer(door.action.repeat, happened=None, looked=False)
+        found: Receipt | None = None
+        resume = after_lost_answer(door.action.repeat, happened=False, looked=False)
         if resume is Resume.LOOK:
             try:
-                happened = door.action.happened(door.session, door.parameters, step.before, key=self._key())
+                found = door.action.happened(door.session, door.parameters, step.before, key=self._key())
             except AdapterError as error:
                 self._later(door, Later("happened", _words(error)))
                 return
-            resume = after_lost_answer(door.action.repeat, happened=happened, looked=True)
+            resume = after_lost_answer(door.action.repeat, happened=found is not None, looked=True)
         if resume is Resume.ASK_AGAIN:
             self._ask(door, Sight(tuple(step.resources), step.change, step.group_size, step.before))
-        elif resume is Resume.ACCEPTED:
-            self._accepted(door, "happened", Receipt({}))
+        elif found is not None:
+            self._accepted(door, "happened", found)
         else:
             self.book.end(
                 "happened", StepState.UNCERTAIN, "its answer was lost, and nobody can tell", door.exchanges()
@@ -245,7 +246,7 @@ class Acting:
 
     def _refused_in_doubt(self, door: Door, phase: str, error: AdapterError) -> None:
         """The call before may have been accepted: that this one was not tells nothing about it."""
-        observed = after_lost_answer(door.action.repeat, happened=None, looked=False) is Resume.LOOK
+        observed = after_lost_answer(door.action.repeat, happened=False, looked=False) is Resume.LOOK
         if error.retryable or observed:
             self._later(door, Later(phase, _words(error), asked_s=getattr(error, "retry_after_s", None)))
         else:

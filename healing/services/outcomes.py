@@ -1,12 +1,13 @@
 """Outcomes of runs as series, so that any rule may watch the healing itself.
 
-`auto_healing_actions_total{playbook,action,outcome}` counts steps; `auto_healing_success_ratio{playbook}`
-is of the last hundred runs that acted; `auto_healing_time_to_repair_seconds{playbook}` is of the last that
-succeeded.
+`auto_healing_actions_total{playbook,action,outcome}` counts steps, those of runs that are forgotten as well;
+`auto_healing_success_ratio{playbook}` is of the last hundred runs that acted and are kept;
+`auto_healing_time_to_repair_seconds{playbook}` is of the last that succeeded.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from alertsite.core.clock import Clock
 from alertsite.core.errors import PlatformError
 from alertsite.core.labels import METRIC_NAME, LabelSet, label_set
 from healing.execution.states import BAD_ENDS, RunState
-from healing.models import HealingRun, HealingStep
+from healing.models import HealingRun, HealingStep, HealingTally
 from rules.series.protocols import SampleBatch
 from rules.services.stores import hot_store
 
@@ -56,10 +57,14 @@ def _actions(run: HealingRun) -> list[tuple[LabelSet, float]]:
     steps = HealingStep.objects.for_tenant(run.tenant_id).filter(
         run__playbook_name=run.playbook_name, run__dry=False, call_key__gt="", finished_at__isnull=False
     )
-    counts = steps.order_by().values("word", "state").annotate(total=Count("id"))
+    counted = steps.order_by().values_list("word", "state").annotate(total=Count("id"))
+    tallies = HealingTally.objects.for_tenant(run.tenant_id).filter(playbook_name=run.playbook_name)
+    totals: Counter[tuple[str, str]] = Counter()
+    for word, outcome, total in (*counted, *tallies.values_list("word", "outcome", "total")):
+        totals[word, outcome] += total
     return [
-        (_series(ACTIONS, run, action=row["word"], outcome=row["state"]), float(row["total"]))
-        for row in counts
+        (_series(ACTIONS, run, action=word, outcome=outcome), float(total))
+        for (word, outcome), total in sorted(totals.items())
     ]
 
 

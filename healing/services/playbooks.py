@@ -5,14 +5,13 @@ Refused, with line and column: a text that does not compile. A version that was 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 from django.db import transaction
-from django_celery_beat.models import CrontabSchedule, PeriodicTask
+from django_celery_beat.models import PeriodicTask
 
 from alertsite.audit.services import Author, Deed, record
 from alertsite.core.errors import Conflict
@@ -20,6 +19,7 @@ from healing.models import Playbook, PlaybookVersion
 from healing.playbooks.errors import InvalidPlaybook
 from healing.playbooks.planner import Plan, compile_playbook
 from healing.playbooks.schema import ScheduleTerms
+from healing.services.beatrows import Struck, row_of_beat
 from healing.services.people import check_person
 from rules.alerts.yaml_nodes import Problem
 from rules.services import selfalerts
@@ -27,7 +27,6 @@ from rules.services import selfalerts
 START_SCHEDULED: Final = "healing.tasks.healing.start_scheduled"
 """Task that beat sends, known here by name: services do not import tasks."""
 BREAKER_ALERT: Final = "HealingBreakerOpen"
-_CRONTAB: Final = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 
 
 @lru_cache(maxsize=512)
@@ -190,30 +189,15 @@ def problems_of(text: str) -> list[Problem]:
 
 
 def _row_of_beat(playbook: Playbook, terms: ScheduleTerms | None) -> PeriodicTask | None:
-    """The row of beat, made, changed or removed. Crontabs are shared, and never changed."""
+    """The row of beat, made, changed or removed."""
     row = playbook.periodic_task
     if terms is None:
         if row is not None:
             playbook.periodic_task = None
             row.delete()
         return None
-    fields = dict(zip(_CRONTAB, terms.crontab.split(), strict=True)) | {"timezone": terms.timezone}
-    crontab = _crontab(fields)
-    row = row or PeriodicTask(name=f"playbook {playbook.pk}", task=START_SCHEDULED)
-    row.crontab, row.enabled = crontab, playbook.enabled
-    row.args, row.description = json.dumps([str(playbook.pk)]), playbook.name
-    row.save()
-    return row
-
-
-def _crontab(fields: Mapping[str, str]) -> CrontabSchedule:
-    known = CrontabSchedule.objects.filter(**fields).first()
-    if known is not None:
-        return known
-    fresh = CrontabSchedule(**fields)
-    fresh.full_clean()
-    fresh.save()
-    return fresh
+    struck = Struck(START_SCHEDULED, "playbook", playbook.pk, playbook.name, playbook.enabled)
+    return row_of_beat(row, terms, struck)
 
 
 def _record(playbook: Playbook, what: str, detail: Mapping[str, Any], author: Author) -> None:

@@ -253,6 +253,20 @@ def start_scheduled(playbook_id: UUID, *, now: datetime) -> HealingRun | None:
         return runs.filter(playbook=playbook, start_key=key).first()
 
 
+def start_for(playbook: Playbook, cause: Cause, *, dry: bool, now: datetime) -> HealingRun:
+    """Start a playbook for an automation, by the rails of every run. One run a key.
+
+    Raises
+    ------
+    NothingToRun
+    """
+    _store(playbook.tenant_id, [_run(playbook, _plan(playbook), cause, dry=dry, now=now)])
+    found: HealingRun = HealingRun.objects.for_tenant(playbook.tenant_id).get(
+        playbook=playbook, start_key=cause.key
+    )
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A run that a person asks for: over labels, or as if an alert had begun to fire."""

@@ -26,6 +26,7 @@ from rules.services import waking
 from rules.services.authoring import Author, RuleDraft, replace_rules, save_group
 from rules.services.evaluation import evaluate_claims
 from rules.services.programs import load_shard
+from rules.services.sizes import DEFAULTS, SHARDS_A_TASK
 from rules.services.stores import hot_store, redis_client
 
 WARM_UP_PASSES: Final = 3
@@ -140,7 +141,7 @@ class Bench:
         claims = waking.claim_due_shards(now=to_datetime(self.clock.now_ms()), tenant_id=self.tenant.pk)
         late: list[float] = []
         rules = 0
-        for batch in waking.batches(claims):
+        for batch in waking.batches(claims, DEFAULTS[SHARDS_A_TASK]):
             summary = evaluate_claims(batch, self.clock)
             rules += summary.rules
             late += [time.perf_counter() - began] * len(batch)

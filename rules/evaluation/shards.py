@@ -16,9 +16,9 @@ def slot_of(group_id: UUID, *, slots: int) -> int:
     return weights.index(max(weights))
 
 
-def slots_for(rule_count: int) -> int:
+def slots_for(rule_count: int, rules_per_shard: int = RULES_PER_SHARD) -> int:
     """How many slices a tenant needs for this many rules of one interval."""
-    return max(1, -(-rule_count // RULES_PER_SHARD))
+    return max(1, -(-rule_count // rules_per_shard))
 
 
 def phase_of(tenant_id: UUID, slot: int, *, interval_ms: int) -> int:

@@ -14,7 +14,7 @@ from rules.models.group import (
 )
 from rules.models.handling import AlertAction, Feedback, Incident, IncidentAlert
 from rules.models.intake import Heartbeat, InboundHook
-from rules.models.ledger import LedgerEntry, Shard, ShardLayout, Wake
+from rules.models.ledger import LedgerEntry, Shard, ShardLayout, Size, Wake
 from rules.models.oncall import OnCallOverride, OnCallSchedule, Person, Team
 from rules.models.report import Report, ReportSchedule
 from rules.models.routing import (
@@ -63,6 +63,7 @@ __all__ = [
     "Shard",
     "ShardLayout",
     "Silence",
+    "Size",
     "Suppression",
     "Team",
     "ToldAlert",

@@ -96,3 +96,16 @@ class Wake(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} at {self.last_at:%FT%TZ}"
+
+
+class Size(models.Model):
+    """A size that was set while the platform ran; without a row, the one in the code holds."""
+
+    name = models.CharField(max_length=30, primary_key=True)
+    value = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(value__gte=1), name="size_positive")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value}"

@@ -53,6 +53,9 @@ class NotificationSettings(TenantModel):
         help_text='Edges such as ["service=api", "service=db"]: the first needs the second.',
     )
 
+    heals: bool = True
+    """Whether alerts may start playbooks, as `settings_of` found it; no column."""
+
     class Meta:
         verbose_name_plural = "notification settings"
         constraints = [models.UniqueConstraint(fields=["tenant"], name="notification_settings_once")]

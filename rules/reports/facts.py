@@ -74,6 +74,21 @@ class TickFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Repair:
+    """One run of a playbook that acted: what it did, who let it, how it ended."""
+
+    playbook: str
+    did: str
+    """In words; empty if nothing was done."""
+    state: str
+    """`succeeded`, or where else it is."""
+    approved_by: Sequence[str]
+    at: str
+    seconds: float | None
+    """From its cause to the end; None while it is under way, or where it repaired nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Operations:
     """What happened in one period."""
 
@@ -95,6 +110,10 @@ class Operations:
     receivers: Sequence[ReceiverFacts] = ()
     suppressed: Sequence[Counted] = ()
     """Alerts that a flush kept back, by reason."""
+    repairs: Sequence[Repair] = ()
+    repaired: int = 0
+    """Runs that succeeded, of `repairs_begun`; the newest are listed."""
+    repairs_begun: int = 0
 
     @property
     def dead(self) -> int:

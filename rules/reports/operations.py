@@ -23,6 +23,7 @@ def operations_report(heading: Heading, facts: OperationsFacts) -> Document:
             *_longest(writer, now),
             *_receivers(writer, now),
             *writer.counts("suppressed", "reason", now.suppressed, before.suppressed),
+            *_repairs(writer, now),
         ]
     )
 
@@ -40,6 +41,9 @@ def _figures(writer: Writer, now: Operations, before: Operations) -> Iterator[Fi
     yield Figure(say("undelivered"), number(now.undelivered), writer.before(number(before.undelivered)))
     yield Figure(say("ticks"), *ticks_in_words(writer, now))
     yield Figure(say("silences"), number(now.silences), writer.before(number(before.silences)))
+    if now.repairs_begun:
+        repaired = say("of", count=number(now.repaired), total=number(now.repairs_begun))
+        yield Figure(say("repaired"), repaired, writer.before(number(before.repaired)))
 
 
 def _delivered(writer: Writer, now: Operations, before: Operations) -> tuple[str, str]:
@@ -113,3 +117,24 @@ def _receivers(writer: Writer, now: Operations) -> list[Block]:
         for one in now.receivers
     ]
     return writer.section("receivers", Table([writer.say(key) for key in keys], rows))
+
+
+def _repairs(writer: Writer, now: Operations) -> list[Block]:
+    """Nothing where no playbook acted: many tenants have none."""
+    if not now.repairs:
+        return []
+    head = [
+        writer.say(key) for key in ("playbook", "did", "approved_by", "outcome", "since", "repaired.after")
+    ]
+    rows = [
+        [
+            writer.name(one.playbook),
+            writer.name(one.did),
+            ", ".join(map(writer.name, one.approved_by)) or writer.say("nobody"),
+            writer.say(f"run.{one.state}"),
+            writer.moment(one.at),
+            writer.duration(one.seconds),
+        ]
+        for one in now.repairs
+    ]
+    return writer.section("repairs", Table(head, rows, texts=(0, 1, 2, 3)))

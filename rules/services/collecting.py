@@ -6,14 +6,12 @@ import socket
 from functools import cache
 from uuid import UUID
 
-from django.conf import settings
-
 from alertsite.core.clock import Clock
-from alertsite.tenancy.models import Tenant
-from alertsite.tenancy.scope import platform_scope, tenant_scope
+from alertsite.tenancy.scope import tenant_scope
 from rules.series.collectors.described import described_readings
 from rules.series.collectors.host import HostCollector
 from rules.series.protocols import WriteReceipt
+from rules.services.operators import operators_tenant
 from rules.services.stores import hot_store, metric_metadata
 
 
@@ -27,11 +25,8 @@ def collect_host(clock: Clock) -> WriteReceipt:
     """Read this machine and store the samples for the tenant named by `HOST_METRICS_TENANT`; nothing if
     none is.
     """
-    if not settings.HOST_METRICS_TENANT:
-        return WriteReceipt(0)
-    with platform_scope():
-        tenant_id = Tenant.objects.values_list("pk", flat=True).get(slug=settings.HOST_METRICS_TENANT)
-    return collect_host_for(tenant_id, clock)
+    tenant_id = operators_tenant()
+    return WriteReceipt(0) if tenant_id is None else collect_host_for(tenant_id, clock)
 
 
 def collect_host_for(tenant_id: UUID, clock: Clock) -> WriteReceipt:

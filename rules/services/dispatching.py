@@ -139,7 +139,7 @@ def tell(
     arrivals = _routed(routing_at(settings), told, from_datetime(now))
     insert_rows(history)
     firing = [row for row in told if row.state == State.FIRING]
-    if firing:
+    if firing and settings.heals:
         nudge_healing_after_commit()
     note_flapping(settings, firing, now=now)
     resolved = [row for row in told if row.state == State.RESOLVED]

@@ -16,7 +16,6 @@ from uuid import UUID
 
 import numpy as np
 import psycopg
-from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
@@ -28,6 +27,7 @@ from alertsite.tenancy.models import Tenant
 from alertsite.tenancy.scope import platform_scope, tenant_scope
 from rules.series.protocols import SampleBatch
 from rules.services.backing import DUMP, BackupFailed, count_rows, read_manifest, run_program
+from rules.services.operators import operators_tenant
 from rules.services.stores import hot_store
 
 SUCCESS: Final = "backup_restore_drill_success"
@@ -93,10 +93,9 @@ def drill(directory: Path, clock: Clock) -> Drill:
 
 def publish(done: Drill, clock: Clock) -> int:
     """Write the drill's series for the tenant that watches the platform's own machine. Samples taken."""
-    if not settings.HOST_METRICS_TENANT:
+    tenant_id = operators_tenant()
+    if tenant_id is None:
         return 0
-    with platform_scope():
-        tenant_id = Tenant.objects.values_list("pk", flat=True).get(slug=settings.HOST_METRICS_TENANT)
     now_ms = clock.now_ms()
     batch = SampleBatch(
         [label_set({METRIC_NAME: SUCCESS}), label_set({METRIC_NAME: SECONDS})],

@@ -19,6 +19,7 @@ from rules.notify.notification import TEST
 from rules.reports.facts import Counted, LongAlert, Operations, ReceiverFacts, Spread, TickFacts
 from rules.reports.periods import Period
 from rules.services.archiving import LEDGER_RETENTION
+from rules.services.reportsources import SOURCES
 from rules.services.tracing import nobody_told
 from rules.services.watching import CANARY_REASON
 
@@ -113,6 +114,7 @@ def operations_of(tenant_id: UUID, period: Period, zone: ZoneInfo, *, now: datet
     """Everything that is counted of a period; names are the `TOP` most frequent."""
     counter = _Counter(tenant_id, period)
     over_time = counter.over_time(zone)
+    repairs = SOURCES.repairs(tenant_id, period)
     acknowledged, repaired = counter.spread(_TO_ACKNOWLEDGE), counter.spread(_TO_REPAIR)
     return Operations(
         fired=sum(one.count for one in over_time),
@@ -130,6 +132,9 @@ def operations_of(tenant_id: UUID, period: Period, zone: ZoneInfo, *, now: datet
         longest=[_long(*row) for row in counter.rows(_LONGEST, longest=LONGEST)],
         receivers=[ReceiverFacts(*row) for row in counter.rows(_RECEIVERS, top=TOP)],
         suppressed=_suppressed(tenant_id, period),
+        repairs=repairs.newest,
+        repaired=repairs.succeeded,
+        repairs_begun=repairs.begun,
     )
 
 

@@ -119,7 +119,7 @@ class TenantQueries:
     def reader_since(self, start_ms: int) -> SeriesReader:
         """The hot store, with the archive where the time lies further back than it reaches."""
         hot = hot_store(self.tenant_id)
-        hot.generation()  # series that other processes added since
+        hot.catch_up()
         if start_ms >= self.now_ms - hot_span_ms(self.tenant_id):
             return hot
         archive = ArchiveSeries(TenantBlocks(self.tenant_id), start_ms, self.now_ms)

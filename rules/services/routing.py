@@ -45,7 +45,11 @@ NEVER_MS: Final = 100 * 365 * 86_400_000
 _KEPT: Final = 1_000
 _SETTINGS: Final = Selection(NotificationSettings)
 _OF_TENANT: Final = f"""
-SELECT {_SETTINGS.of("held")} FROM rules_notificationsettings held WHERE tenant_id = %s
+SELECT {_SETTINGS.of("held")}, EXISTS (
+    SELECT FROM healing_playbook playbook
+    WHERE playbook.tenant_id = held.tenant_id AND playbook.enabled AND playbook.trigger_kind = 'alert'
+)
+FROM rules_notificationsettings held WHERE tenant_id = %s
 """  # noqa: S608 (names of our own columns)
 _SILENCE: Final = Selection(Silence)
 _ACTIVE: Final = f"""
@@ -139,9 +143,11 @@ _kept = _Kept()
 
 def settings_of(tenant_id: UUID) -> NotificationSettings:
     """The tenant's settings, made when they are first needed."""
-    for row in rows_of(_OF_TENANT, [tenant_id]):
-        return _SETTINGS.instance(row)
     settings: NotificationSettings
+    for row in rows_of(_OF_TENANT, [tenant_id]):
+        settings = _SETTINGS.instance(row)
+        settings.heals = row[-1]
+        return settings
     settings, _ = NotificationSettings.objects.for_tenant(tenant_id).get_or_create(tenant_id=tenant_id)
     return settings
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count, F, Q
 
 from alertsite.core.clock import from_datetime, to_datetime
 from rules.evaluation.shards import phase_of, slot_of, slots_for
 from rules.evaluation.ticks import Timetable
 from rules.models import Rule, RuleGroup, Shard
+from rules.services.sizes import RULES_A_SHARD, size_of
+
+SPREAD_AT_ONCE: Final = 20
+GROUPS_AT_ONCE: Final = 2_000
 
 
 def place_group(group: RuleGroup, *, now: datetime) -> None:
@@ -23,7 +28,7 @@ def place_group(group: RuleGroup, *, now: datetime) -> None:
     active = Rule.objects.for_tenant(group.tenant_id).filter(
         state=Rule.State.ACTIVE, group__interval_s=group.interval_s
     )
-    slots = max(slots_for(active.count()), _slots_in_use(group))
+    slots = max(slots_for(active.count(), size_of(RULES_A_SHARD)), _slots_in_use(group))
     group.shard = _shard(group, slot_of(group.id, slots=slots), now=now)
     group.save(update_fields=["shard"])
     refresh_shard(group.shard)
@@ -78,3 +83,18 @@ def refresh_shard(shard: Shard) -> None:
     Shard.across_tenants.filter(pk=shard.pk).update(
         rule_count=counted["active"], content_version=F("content_version") + 1
     )
+
+
+def spread(*, now: datetime) -> int:
+    """Place the groups of shards anew that hold more rules than a shard may, some at a time. Groups that
+    were looked at.
+    """
+    large = Shard.across_tenants.filter(rule_count__gt=size_of(RULES_A_SHARD)).order_by("-rule_count")
+    groups = RuleGroup.across_tenants.filter(shard__in=list(large[:SPREAD_AT_ONCE]))
+    placed = 0
+    for group in groups.order_by("pk")[:GROUPS_AT_ONCE]:
+        with transaction.atomic():
+            hold_group(group)
+            place_group(group, now=now)
+        placed += 1
+    return placed

@@ -19,6 +19,7 @@ from rules.services import (
     heartbeats,
     intake,
     rerouting,
+    selfalerts,
     watching,
 )
 from rules.services.waking import nudge_after_commit
@@ -41,6 +42,7 @@ WATCHES: Final[Mapping[str, Callable[..., int]]] = {
     "receivers": watching.watch_receivers,
     "canaries_sent": watching.send_canaries,
     "canaries_missing": watching.watch_canaries,
+    "own_alerts_ended": selfalerts.publish,
     "pinged": auditing.ping_outside,
 }
 """What may be some seconds later than `PARTS`."""

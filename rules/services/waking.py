@@ -43,7 +43,6 @@ STAYS_MS: Final = 5_000
 """How long a nudged task goes on while there is work; the next nudge sends another."""
 _WAITING: Final = "alertsite:waking:{}"
 RULES_PER_BATCH: Final = 5_000
-SHARDS_PER_BATCH: Final = 50
 
 # The rank comes first in the order: every tenant's most overdue shard goes before anyone's second.
 _CLAIM = """
@@ -196,12 +195,12 @@ def _mark(task: str) -> bool:
     return bool(redis_client().set(_WAITING.format(task), b"1", nx=True, px=NUDGE_WAITS_MS))
 
 
-def batches(claims: Iterable[Claim]) -> Iterator[list[Claim]]:
-    """Claims by task: small shards share one, a large one has its own."""
+def batches(claims: Iterable[Claim], shards: int) -> Iterator[list[Claim]]:
+    """Claims by task: small shards share one, at most so many; a large one has its own."""
     batch: list[Claim] = []
     rules = 0
     for claim in claims:
-        if batch and (rules + claim.rule_count > RULES_PER_BATCH or len(batch) >= SHARDS_PER_BATCH):
+        if batch and (rules + claim.rule_count > RULES_PER_BATCH or len(batch) >= shards):
             yield batch
             batch, rules = [], 0
         batch.append(claim)

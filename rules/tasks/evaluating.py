@@ -9,7 +9,7 @@ from celery import current_app
 
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.web.task import task
-from rules.services import evaluation, waking
+from rules.services import evaluation, sizes, waking
 from rules.tasks.delivering import wake_deliveries
 from rules.tasks.notifying import wake_groups, wake_timers
 
@@ -24,7 +24,7 @@ def wake_shards() -> dict[str, int]:
     waking.note_wake(waking.SHARDS, now=now)
     claims = waking.claim_due_shards(now=now)
     tasks = 0
-    for batch in waking.batches(claims):
+    for batch in waking.batches(claims, sizes.size_of(sizes.SHARDS_A_TASK)):
         evaluate_shards.delay(
             [(str(one.shard_id), str(one.tenant_id), one.fencing_token, one.rule_count) for one in batch]
         )

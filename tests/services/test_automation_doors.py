@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -13,7 +14,7 @@ from alertsite.core.errors import InvalidParameter
 from alertsite.runtime.schema import schema_of_migrations, store
 from alertsite.tenancy.scope import platform_scope
 from healing.automation.placing import Place
-from healing.automation.rollouts import Canary
+from healing.automation.rollouts import Canary, UnknownAlert, Watch
 from healing.automation.tuning import Allowed, Measured, Sizes
 from healing.models import HealingRun
 from healing.playbooks.planner import compile_playbook
@@ -40,17 +41,24 @@ def tenant(db):
         yield make_tenant()
 
 
-def test_deployment_manager_plans_what_compiles():
-    manager = DeploymentManager()
+def test_deployment_manager_plans_what_compiles(tenant):
+    manager = DeploymentManager(tenant.pk)
 
-    compile_playbook(manager.plan_canary(Canary("prod", "web", "web-new", 4)))
-    compile_playbook(manager.plan_rolling("prod", ["web", "worker-evaluate"]))
+    compile_playbook(async_to_sync(manager.plan_canary)(Canary("prod", "web", "web-new", 4)))
+    compile_playbook(async_to_sync(manager.plan_rolling)("prod", ["web", "worker-evaluate"]))
+
+
+def test_a_rollout_watched_by_an_alert_that_nothing_raises_is_refused(tenant):
+    manager = DeploymentManager(tenant.pk, Watch(("CanaryMising",)))
+
+    with pytest.raises(UnknownAlert, match="no rule raises 'CanaryMising'; there are CanaryMissing"):
+        async_to_sync(manager.plan_rolling)("prod", ["web"])
 
 
 def test_deployment_manager_checks_the_schema(tmp_path):
     store(schema_of_migrations("1.0"), tmp_path)
 
-    assert asyncio.run(DeploymentManager().check_schema("1.0", tmp_path)) == []
+    assert asyncio.run(DeploymentManager(uuid4()).check_schema("1.0", tmp_path)) == []
 
 
 def test_optimizer_hands_on_what_is_proposed():

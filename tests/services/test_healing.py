@@ -11,10 +11,11 @@ from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.tenancy.scope import platform_scope
 from cloud.adapters.errors import ActionRefused, AnswerLost, CredentialsRefused, ResourceGone, Throttled
 from cloud.models import CloudAccount
-from healing.models import HealingCall, HealingPolicy, HealingRun, HealingStep
+from healing.models import HealingCall, HealingPolicy, HealingRun, HealingStep, HealingTally
 from healing.services import advancing, claiming, starting
 from healing.services.expiring import expire_runs
 from healing.services.handling import cancel, settle
+from healing.services.outcomes import publish
 from healing.services.people import NotAPerson
 from healing.services.playbooks import Draft, reset_breaker, save_playbook
 from healing.services.storytelling import story_of
@@ -491,6 +492,26 @@ def test_runs_that_ended_long_ago_are_forgotten(lenient):
     assert expire_runs(now=NOON + timedelta(days=35)) == 0
     assert expire_runs(now=NOON + timedelta(days=36)) == 1
     assert not HealingStep.objects.for_tenant(lenient).filter(run_id=run.pk).exists()
+
+
+def test_what_was_counted_stays_counted_when_runs_are_forgotten(lenient):
+    make_account(lenient)
+    hand = Hand.at()
+    playbook = make_playbook(lenient, manual(RESTART_STEP))
+    for days in (36, 36, 0):
+        hand.start(playbook)
+        hand.run_for(5)
+        expire_runs(now=hand.clock.now() + timedelta(days=days))
+        hand.clock.advance(hours=24)
+    last = HealingRun.objects.for_tenant(lenient).get()
+
+    publish(last, hand.clock)
+
+    query = 'auto_healing_actions_total{playbook="tried", outcome="done"}'
+    now_ms = hand.clock.now_ms()
+    told = TenantQueries(lenient.pk, now_ms).instant(query, now_ms, QueryTerms())
+    assert list(told.values) == [3.0]
+    assert HealingTally.objects.for_tenant(lenient).get().total == 2
 
 
 def test_a_story_masks_inputs_whose_names_say_that_they_are_secret(lenient):

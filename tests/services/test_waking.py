@@ -9,8 +9,13 @@ import redis
 from celery import current_app
 from django.db import transaction
 
+from alertsite.tenancy.scope import platform_scope
 from rules.services import waking
+from rules.services.routing import settings_of
 from rules.services.stores import redis_client
+from tests.factories.healing import fire, make_playbook
+from tests.factories.playbooks import RESTART
+from tests.factories.rows import make_tenant
 from tests.fakes.clock import FakeClock
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -116,3 +121,29 @@ def test_a_nudged_task_ends_though_there_is_always_more(sent):
         clock.advance(milliseconds=waking.STAYS_MS // 2)
 
     assert waking.until_idle(waking.WAKE_GROUPS, lambda: ["more"], act, clock) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "nudged"),
+    [
+        pytest.param("", [], id="no playbook"),
+        pytest.param(
+            RESTART.replace("{alert: 'alertname=\"ServiceDown\"'}", "{manual: true}"), [], id="by hand"
+        ),
+        pytest.param(RESTART, [waking.WAKE_HEALING], id="a playbook for alerts"),
+    ],
+)
+def test_healing_is_nudged_where_alerts_may_start_a_playbook(
+    sent, django_capture_on_commit_callbacks, django_assert_num_queries, text, nudged
+):
+    with platform_scope():
+        acme = make_tenant("acme")
+        settings_of(acme.pk)
+        if text:
+            make_playbook(acme, text)
+        with django_assert_num_queries(1):
+            settings_of(acme.pk)
+        with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
+            fire(acme)
+
+    assert [task for task in sent if task == waking.WAKE_HEALING] == nudged

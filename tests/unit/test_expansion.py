@@ -4,9 +4,11 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.migrations.loader import MigrationLoader
 
+from alertsite.runtime import schema as schema_module
 from alertsite.runtime.expansion import Column, Schema, Table, obstacles
-from alertsite.runtime.schema import schema_of_migrations, store
+from alertsite.runtime.schema import UnknownRelease, schema_at, schema_of_migrations, store, stored
 
 TEXT = Column(type="varchar(20)", nullable=False, filled=False)
 
@@ -84,6 +86,47 @@ def test_command_refuses_when_older_workers_read_what_is_gone(tmp_path):
     assert "rules_rule.colour: the column is gone or renamed" in told.getvalue()
 
 
-def test_command_names_the_releases_it_knows(tmp_path):
-    with pytest.raises(CommandError, match=r"no schema of release '7'.*known: none"):
-        call_command("release", "--directory", str(tmp_path), "check", "--since", "7")
+def before(monkeypatch, had):
+    """As if git had at the release those migrations alone that `had` takes."""
+    files = map(schema_module._file_of, MigrationLoader(None).disk_migrations)
+    names = [name for name in files if name is not None and had(name)]
+    monkeypatch.setattr(schema_module, "_files_at", lambda _: names)
+
+
+def test_the_migrations_that_git_had_say_what_the_schema_was(monkeypatch, tmp_path):
+    later = ("0015_sizes_set_at_run_time.py", "0004_automations.py")
+    before(monkeypatch, lambda name: not name.endswith(later))
+
+    then = schema_at("v1")
+
+    assert "rules_size" not in then.tables
+    assert "healing_healingrun" in then.tables
+    assert "rules_size" in schema_of_migrations("now").tables
+    out = StringIO()
+    call_command("release", "--directory", str(tmp_path), "check", "--since", "v1", stdout=out)
+    assert "healing.0004_automations: IsolateTenants is not judged" in out.getvalue()
+    assert "workers of release v1 can go on" in out.getvalue()
+
+
+def test_a_contraction_since_a_release_in_git_is_found(monkeypatch):
+    """The sixth migration of rules drops what workers before it read."""
+    before(
+        monkeypatch, lambda name: name < "rules/migrations/0006" and not name.startswith(("healing", "ml"))
+    )
+
+    assert "rules_outboxmessage.transition_id: the column is gone or renamed" in obstacles(
+        schema_at("v0"), schema_of_migrations("now")
+    )
+
+
+def test_a_released_migration_that_is_gone_is_refused(monkeypatch):
+    monkeypatch.setattr(schema_module, "_files_at", lambda _: ["rules/migrations/0001_beginning.py"])
+
+    with pytest.raises(UnknownRelease, match=r"gone or renamed: rules/migrations/0001_beginning\.py"):
+        schema_at("v1")
+
+
+@pytest.mark.parametrize("release", ["no-such-release", "--help"])
+def test_a_release_that_nobody_knows_is_refused(release, tmp_path):
+    with pytest.raises(UnknownRelease, match=release):
+        stored(release, tmp_path)

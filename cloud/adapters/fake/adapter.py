@@ -94,7 +94,8 @@ class FakeAction:
             session.world.trip("look", after=False)
             name = _name(parameters)
             session.note(f"look {self.word.name}", {"name": name}, "200")
-            before = {"count": self._count(session.world, name)}
+            count = self._count(session.world, name)
+            before = {"count": count, "size": count}
             session.world.trip("look", after=True)
         return Sight((name,), f"{self.word.name} {name}", session.world.group_size, before, 0.0)
 
@@ -117,12 +118,12 @@ class FakeAction:
 
     def happened(
         self, session: FakeSession, parameters: Parameters, before: Json, *, key: str
-    ) -> bool | None:
-        """Whether the count has moved."""
-        del key
+    ) -> Receipt | None:
+        """If the count has moved."""
         with session.world.lock:
             session.world.trip("happened", after=False)
-            return self._count(session.world, _name(parameters)) != int(before["count"])
+            moved = self._count(session.world, _name(parameters)) != int(before["count"])
+            return Receipt({"key": key}) if moved else None
 
     def progress(self, session: FakeSession, parameters: Parameters, receipt: Receipt) -> Progress:
         """Under way for as often as the world says."""

@@ -41,17 +41,6 @@ class Scheduling(Doing):
         close(session, parameters.node, closed=self.closed)
         return Receipt({"node": parameters.node})
 
-    def happened(
-        self,
-        session: KubernetesSession,
-        parameters: Node,
-        before: Json,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether it has the state."""
-        return is_closed(node_of(session, parameters.node)) is self.closed
-
     def progress(self, session: KubernetesSession, parameters: Node, receipt: Receipt) -> Progress:  # noqa: ARG002
         """Whether it has the state."""
         closed = is_closed(node_of(session, parameters.node))

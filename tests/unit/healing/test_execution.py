@@ -62,13 +62,12 @@ def test_nothing_follows_an_end(state, event):
 @pytest.mark.parametrize(
     ("repeat", "happened", "looked", "expected"),
     [
-        pytest.param(Repeat.ABSOLUTE, None, False, Resume.ASK_AGAIN, id="setting a state twice"),
-        pytest.param(Repeat.KEYED, None, False, Resume.ASK_AGAIN, id="the provider knows the key"),
-        pytest.param(Repeat.OBSERVED, None, False, Resume.LOOK, id="looks first"),
+        pytest.param(Repeat.ABSOLUTE, False, False, Resume.ASK_AGAIN, id="setting a state twice"),
+        pytest.param(Repeat.KEYED, False, False, Resume.ASK_AGAIN, id="the provider knows the key"),
+        pytest.param(Repeat.OBSERVED, False, False, Resume.LOOK, id="looks first"),
         pytest.param(Repeat.OBSERVED, True, True, Resume.ACCEPTED, id="it happened"),
         pytest.param(Repeat.OBSERVED, False, True, Resume.ASK_AGAIN, id="it did not"),
-        pytest.param(Repeat.OBSERVED, None, True, Resume.STOP, id="looking does not tell"),
-        pytest.param(Repeat.NEVER, None, False, Resume.STOP, id="never twice"),
+        pytest.param(Repeat.NEVER, False, False, Resume.STOP, id="never twice"),
         pytest.param(None, True, True, Resume.STOP, id="an action that is gone"),
     ],
 )

@@ -1,5 +1,6 @@
-"""Releases: `release snapshot 1.2.0` keeps a release's schema, `release check --since 1.2.0` proves that the
-workers of that release can go on while this one's migrations are applied.
+"""Releases: `release check --since v1.2.0` proves that the workers of that release can go on while this one's
+migrations are applied; git says which migrations it had. Without git, `release snapshot 1.2.0` keeps a
+release's schema for it.
 """
 
 from __future__ import annotations

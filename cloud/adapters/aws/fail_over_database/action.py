@@ -59,10 +59,11 @@ class FailOverDatabase(Doing):
         before: Json,
         *,
         key: str,  # noqa: ARG002 (the protocol's)
-    ) -> bool | None:
-        """Whether another is the writer, or the cluster is failing over."""
+    ) -> Receipt | None:
+        """If another is the writer, or the cluster is failing over."""
         cluster = self._read(session, parameters)
-        return bool(_writer(cluster) != before["writer"] or cluster["Status"] == "failing-over")
+        moved = _writer(cluster) != before["writer"] or cluster["Status"] == "failing-over"
+        return Receipt({"writer": before["writer"]}) if moved else None
 
     def progress(self, session: AwsSession, parameters: Database, receipt: Receipt) -> Progress:
         """Whether it is available with another writer."""

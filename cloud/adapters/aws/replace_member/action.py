@@ -59,15 +59,15 @@ class ReplaceMember(Doing):
         before: Json,  # noqa: ARG002 (the protocol's)
         *,
         key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether it has left, or is leaving."""
+    ) -> Receipt | None:
+        """If it has left, or is leaving."""
         group = group_of(session, parameters.group, parameters.place)
         staying = [
             each["InstanceId"]
             for each in group["Instances"]
             if not each["LifecycleState"].startswith("Terminat")
         ]
-        return parameters.instance not in staying
+        return None if parameters.instance in staying else Receipt({"instance": parameters.instance})
 
     def progress(self, session: AwsSession, parameters: GroupMember, receipt: Receipt) -> Progress:  # noqa: ARG002
         """Whether it is gone and the group is full again."""

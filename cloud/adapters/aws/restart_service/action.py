@@ -46,9 +46,10 @@ class RestartService(Doing):
         before: Json,
         *,
         key: str,  # noqa: ARG002 (the protocol's)
-    ) -> bool | None:
-        """Whether there is a deployment that was not there before."""
-        return not set(deployments_of(service_of(session, parameters))) <= set(before["deployments"])
+    ) -> Receipt | None:
+        """If there is a deployment that was not there before."""
+        found = deployments_of(service_of(session, parameters))
+        return None if set(found) <= set(before["deployments"]) else Receipt({"deployments": found})
 
     def progress(self, session: AwsSession, parameters: Service, receipt: Receipt) -> Progress:  # noqa: ARG002
         """Whether the new tasks are all that is left."""

@@ -63,10 +63,11 @@ class RunDocument(Doing):
         before: Json,  # noqa: ARG002 (the protocol's)
         *,
         key: str,
-    ) -> bool | None:
-        """Whether the machine has a command with this comment."""
+    ) -> Receipt | None:
+        """The command with this comment, if the machine has one."""
         found = session.ask("ssm", "list_commands", parameters.place, InstanceId=parameters.instance)
-        return any(each.get("Comment") == key for each in found["Commands"])
+        sent = [each["CommandId"] for each in found["Commands"] if each.get("Comment") == key]
+        return Receipt({"command": sent[0]}) if sent else None
 
     def progress(self, session: AwsSession, parameters: Document, receipt: Receipt) -> Progress:
         """The command's own status."""

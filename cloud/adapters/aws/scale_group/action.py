@@ -53,18 +53,6 @@ class ScaleGroup(Doing):
         )
         return Receipt({"size": parameters.size}, request_id(answer))
 
-    def happened(
-        self,
-        session: AwsSession,
-        parameters: GroupSize,
-        before: Json,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether the group wants that many."""
-        group = group_of(session, parameters.group, parameters.place)
-        return bool(group["DesiredCapacity"] == parameters.size)
-
     def progress(self, session: AwsSession, parameters: GroupSize, receipt: Receipt) -> Progress:  # noqa: ARG002
         """Whether that many serve."""
         return full(group_of(session, parameters.group, parameters.place))

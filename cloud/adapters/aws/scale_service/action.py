@@ -40,17 +40,6 @@ class ScaleService(Doing):
         )
         return Receipt({"size": parameters.size}, request_id(answer))
 
-    def happened(
-        self,
-        session: AwsSession,
-        parameters: ServiceSize,
-        before: Json,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether it wants that many."""
-        return bool(service_of(session, parameters)["desiredCount"] == parameters.size)
-
     def progress(self, session: AwsSession, parameters: ServiceSize, receipt: Receipt) -> Progress:  # noqa: ARG002
         """Whether that many run."""
         return steady(service_of(session, parameters))

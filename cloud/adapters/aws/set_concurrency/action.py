@@ -45,17 +45,6 @@ class SetConcurrency(Doing):
             )
         return Receipt({"limit": parameters.limit}, request_id(answer))
 
-    def happened(
-        self,
-        session: AwsSession,
-        parameters: Concurrency,
-        before: Json,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether it has the limit."""
-        return self._limit(session, parameters) == parameters.limit
-
     def progress(self, session: AwsSession, parameters: Concurrency, receipt: Receipt) -> Progress:  # noqa: ARG002
         """Whether the limit reads back."""
         limit = self._limit(session, parameters)

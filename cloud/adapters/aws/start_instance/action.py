@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from cloud.adapters.aws.instances import instance_of, running_well, state_of
+from cloud.adapters.aws.instances import instance_of, running_well
 from cloud.adapters.aws.session import AwsSession, request_id
 from cloud.adapters.protocol import Json, Progress, Receipt, Repeat, Sight
 from cloud.adapters.sdk import Doing
@@ -35,17 +35,6 @@ class StartInstance(Doing):
         """Start it."""
         answer = session.ask("ec2", "start_instances", parameters.place, InstanceIds=[parameters.instance])
         return Receipt({"instance": parameters.instance}, request_id(answer))
-
-    def happened(
-        self,
-        session: AwsSession,
-        parameters: Instance,
-        before: Json,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether it is running, or on its way."""
-        return state_of(session, parameters) in ("running", "pending")
 
     def progress(self, session: AwsSession, parameters: Instance, receipt: Receipt) -> Progress:  # noqa: ARG002
         """Whether it is running."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from cloud.adapters.aws.instances import instance_of, reached, state_of
+from cloud.adapters.aws.instances import instance_of, reached
 from cloud.adapters.aws.session import AwsSession, request_id
 from cloud.adapters.protocol import Json, Progress, Receipt, Repeat, Sight
 from cloud.adapters.sdk import Doing
@@ -31,17 +31,6 @@ class StopInstance(Doing):
         """Stop it."""
         answer = session.ask("ec2", "stop_instances", parameters.place, InstanceIds=[parameters.instance])
         return Receipt({"instance": parameters.instance}, request_id(answer))
-
-    def happened(
-        self,
-        session: AwsSession,
-        parameters: Instance,
-        before: Json,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether it is stopped, or on its way."""
-        return state_of(session, parameters) in ("stopped", "stopping")
 
     def progress(self, session: AwsSession, parameters: Instance, receipt: Receipt) -> Progress:  # noqa: ARG002
         """Whether it is stopped."""

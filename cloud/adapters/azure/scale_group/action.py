@@ -49,17 +49,6 @@ class ScaleGroup(Doing):
             {"sku": {"capacity": parameters.size}},
         )
 
-    def happened(
-        self,
-        session: AzureSession,
-        parameters: GroupSize,
-        before: Json,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether it has that capacity."""
-        return bool(set_of(session, parameters.group, parameters.place).sku.capacity == parameters.size)
-
     def progress(self, session: AzureSession, parameters: GroupSize, receipt: Receipt) -> Progress:  # noqa: ARG002
         """The operation, which ends when the machines are there."""
         return come(session, receipt)

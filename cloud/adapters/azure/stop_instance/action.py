@@ -51,17 +51,6 @@ class StopInstance(Doing):
         """The operation, then the machine's state."""
         return reached(session, parameters, receipt, "stopped")
 
-    def happened(
-        self,
-        session: AzureSession,
-        parameters: Instance,
-        before: Json,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether it has the state, or is on its way."""
-        return power_of(session, parameters) in ("stopped", "stopping", "deallocated")
-
     def undo(self, parameters: Instance, before: Json) -> Parameters | None:
         """The state before, if it was another."""
         return parameters if before["state"] == "running" else None

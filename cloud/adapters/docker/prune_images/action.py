@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from cloud.adapters.docker.session import DockerSession
-from cloud.adapters.protocol import Json, Progress, Receipt, Repeat, Sight, Stage
+from cloud.adapters.protocol import Progress, Receipt, Repeat, Sight, Stage
 from cloud.adapters.sdk import Doing
 from cloud.adapters.vocabulary import VOCABULARY, Images, Word
 
@@ -34,17 +34,6 @@ class PruneImages(Doing):
         filters = {"until": f"{parameters.older_than_h}h", "dangling": False}
         freed = session.ask("prune_images", filters=filters)
         return Receipt({"bytes": freed.get("SpaceReclaimed", 0)})
-
-    def happened(
-        self,
-        session: DockerSession,
-        parameters: Images,  # noqa: ARG002 (the protocol's)
-        before: Json,
-        *,
-        key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether there are fewer images than before."""
-        return bool(len(session.ask("images")) < before["images"])
 
     def progress(self, session: DockerSession, parameters: Images, receipt: Receipt) -> Progress:  # noqa: ARG002
         """The engine answers when it has removed them."""

@@ -45,9 +45,10 @@ class RestartService(Doing):
         before: Json,
         *,
         key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether every container has another start; otherwise asking again does the rest."""
-        return all(started(session, each) != seen for each, seen in before["started"].items())
+    ) -> Receipt | None:
+        """If every container has another start; otherwise asking again does the rest."""
+        done = all(started(session, each) != seen for each, seen in before["started"].items())
+        return Receipt({"containers": len(before["started"])}) if done else None
 
     def progress(self, session: DockerSession, parameters: Service, receipt: Receipt) -> Progress:
         """Whether they run."""

@@ -68,18 +68,6 @@ class ScaleService(Doing):
         made = session.ask("create_container_from_config", config, name)
         session.ask("start", made["Id"])
 
-    def happened(
-        self,
-        session: DockerSession,
-        parameters: ServiceSize,
-        before: Json,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether there are that many, and all run; otherwise asking again does the rest."""
-        found = containers_of(session, parameters)
-        return len(found) == parameters.size and all(each["State"] == "running" for each in found)
-
     def progress(self, session: DockerSession, parameters: ServiceSize, receipt: Receipt) -> Progress:  # noqa: ARG002
         """Whether that many run."""
         return running(containers_of(session, parameters), parameters.size)

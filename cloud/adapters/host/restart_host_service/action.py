@@ -42,9 +42,10 @@ class RestartHostService(Doing):
         before: Json,
         *,
         key: str,  # noqa: ARG002 (the protocol's)
-    ) -> bool | None:
-        """Whether this is another run."""
-        return bool(session.service(parameters)["since"] != before["since"])
+    ) -> Receipt | None:
+        """If this is another run."""
+        again = session.service(parameters)["since"] != before["since"]
+        return Receipt({"since": before["since"]}) if again else None
 
     def progress(self, session: HostSession, parameters: HostService, receipt: Receipt) -> Progress:
         """Whether it is active, in another run."""

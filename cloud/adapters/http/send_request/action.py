@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, Protocol
 
 from cloud.adapters.calling import Reply
-from cloud.adapters.protocol import Json, Progress, Receipt, Repeat, Sight, Stage
-from cloud.adapters.vocabulary import VOCABULARY, Parameters, Request, Word
+from cloud.adapters.protocol import Progress, Receipt, Repeat, Sight, Stage
+from cloud.adapters.sdk import Doing
+from cloud.adapters.vocabulary import VOCABULARY, Request, Word
 
 
 class _Session(Protocol):
@@ -17,7 +18,7 @@ class _Session(Protocol):
     def send(self, method: str, path: str, body: bytes = b"", *, key: str = "") -> Reply: ...
 
 
-class SendRequest:
+class SendRequest(Doing):
     """Nobody can tell what a request did, so it is not sent again when its answer was lost."""
 
     word: ClassVar[Word] = VOCABULARY["send_request"]
@@ -36,14 +37,6 @@ class SendRequest:
         reply = session.send(parameters.method, parameters.path, parameters.body.encode(), key=key)
         return Receipt({"status": reply.status}, reply.headers.get("x-request-id", ""))
 
-    def happened(self, session: _Session, parameters: Request, before: Json, *, key: str) -> bool | None:  # noqa: ARG002
-        """Nobody can tell."""
-        return None
-
     def progress(self, session: _Session, parameters: Request, receipt: Receipt) -> Progress:  # noqa: ARG002
         """Answered is done."""
         return Progress(Stage.DONE, f"answered {receipt.operation['status']}")
-
-    def undo(self, parameters: Request, before: Json) -> Parameters | None:  # noqa: ARG002
-        """Nothing takes it back."""
-        return None

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from cloud.adapters.errors import ActionRefused, ResourceGone
 from cloud.adapters.kubernetes.session import KubernetesSession
-from cloud.adapters.protocol import Json, Progress, Receipt, Repeat, Sight, Stage
+from cloud.adapters.protocol import Progress, Receipt, Repeat, Sight, Stage
 from cloud.adapters.sdk import Doing
 from cloud.adapters.vocabulary import VOCABULARY, Pod, Word
 
@@ -51,17 +51,6 @@ class DeletePod(Doing):
             if not self._is_gone(session, parameters, uid):
                 raise
         return Receipt({"uid": uid})
-
-    def happened(
-        self,
-        session: KubernetesSession,
-        parameters: Pod,
-        before: Json,
-        *,
-        key: str,  # noqa: ARG002 (the protocol's)
-    ) -> bool | None:
-        """Whether it is gone."""
-        return self._is_gone(session, parameters, before["uid"])
 
     def progress(self, session: KubernetesSession, parameters: Pod, receipt: Receipt) -> Progress:
         """Gone, or another under its name."""

@@ -47,18 +47,6 @@ class DrainNode(Doing):
         held = evict(session, self._pods(session, parameters))
         return Receipt({"node": parameters.node, "held": len(held)})
 
-    def happened(
-        self,
-        session: KubernetesSession,
-        parameters: Node,
-        before: Json,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether it is closed and empty; otherwise asking again does the rest."""
-        closed = is_closed(node_of(session, parameters.node))
-        return closed and not self._pods(session, parameters)
-
     def progress(self, session: KubernetesSession, parameters: Node, receipt: Receipt) -> Progress:  # noqa: ARG002
         """How many are left; those that a budget held back are asked again."""
         pods = self._pods(session, parameters)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from cloud.adapters.kubernetes.rollouts import KEY, address_of, annotations_of, deployment_of, rollout
+from cloud.adapters.kubernetes.rollouts import KEY, address_of, deployment_of, rollout
 from cloud.adapters.kubernetes.session import KubernetesSession
-from cloud.adapters.protocol import Json, Progress, Receipt, Repeat, Sight
+from cloud.adapters.protocol import Progress, Receipt, Repeat, Sight
 from cloud.adapters.sdk import Doing
 from cloud.adapters.vocabulary import VOCABULARY, Service, Word
 
@@ -46,17 +46,6 @@ class RestartService(Doing):
             body=body,
         )
         return Receipt({"generation": changed.metadata.generation})
-
-    def happened(
-        self,
-        session: KubernetesSession,
-        parameters: Service,
-        before: Json,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,
-    ) -> bool | None:
-        """Whether the annotation holds the key."""
-        return annotations_of(deployment_of(session, parameters).spec.template).get(KEY) == key
 
     def progress(
         self,

@@ -46,17 +46,6 @@ class ScaleService(Doing):
         )
         return Receipt({"size": parameters.size})
 
-    def happened(
-        self,
-        session: KubernetesSession,
-        parameters: ServiceSize,
-        before: Json,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,  # noqa: ARG002
-    ) -> bool | None:
-        """Whether it has that number."""
-        return (deployment_of(session, parameters).spec.replicas or 0) == parameters.size
-
     def progress(
         self,
         session: KubernetesSession,

@@ -97,17 +97,6 @@ class UndoRollout(Doing):
                 templates[int(annotations_of(one).get(REVISION, "0"))] = template
         return templates
 
-    def happened(
-        self,
-        session: KubernetesSession,
-        parameters: ServiceRevision,
-        before: Json,  # noqa: ARG002 (the protocol's)
-        *,
-        key: str,
-    ) -> bool | None:
-        """Whether the deployment bears the key."""
-        return annotations_of(deployment_of(session, parameters)).get(KEY) == key
-
     def progress(
         self,
         session: KubernetesSession,

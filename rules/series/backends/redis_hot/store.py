@@ -84,9 +84,14 @@ class RedisSeries:
         It depends on the index alone: another `RedisSeries` of the tenant in this process says the same.
         """
         with self._directory.lock:
+            self.catch_up()
+            return hash((self._indexed.epoch, self._indexed.revision, self._indexed.end))
+
+    def catch_up(self) -> None:
+        """Know the series that other processes have added or dropped since. One round trip."""
+        with self._directory.lock:
             self._index(self._directory.catch_up())
             self._behind = False
-            return hash((self._indexed.epoch, self._indexed.revision, self._indexed.end))
 
     def select(self, matchers: Sequence[Matcher]) -> Ints:
         """Sorted numbers of the series that satisfy every matcher."""
