@@ -45,4 +45,5 @@ def rows_of(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
     """Every row of a statement."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 from uuid import UUID
 
-from celery import current_app
+from celery import Task, current_app
 
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.web.task import task
@@ -36,7 +37,7 @@ def wake_shards() -> dict[str, int]:
 def wake_if_silent() -> dict[str, bool]:
     """Wake in beat's place when it has not been heard of. Idempotency key: the claims' fencing tokens."""
     now = to_datetime(SystemClock().now_ms())
-    tasks = {
+    tasks: dict[str, tuple[Task[..., Any], ...]] = {
         waking.SHARDS: (wake_shards,),
         waking.MESSAGES: (wake_deliveries,),
         waking.GROUPS: (wake_groups, wake_timers),
