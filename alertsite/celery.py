@@ -11,9 +11,10 @@ from logging.config import dictConfig
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import setup_logging
+from celery.signals import setup_logging, task_prerun
 from celery.utils.time import get_exponential_backoff_interval
 from django.conf import settings
+from django.db import close_old_connections
 from kombu import Queue
 
 from alertsite.core.errors import PlatformError
@@ -61,6 +62,12 @@ def route_by_capability(
 def log_as_the_site_does(**_: Any) -> None:
     """Keep Django's logging in workers and beat; Celery sets up its own only where nobody connected."""
     dictConfig(settings.LOGGING)
+
+
+@task_prerun.connect
+def drop_old_connections(**_: Any) -> None:
+    """Give up connections that are too old or broken, as Django does before each request."""
+    close_old_connections()
 
 
 app = Celery("alertsite", task_cls=PlatformTask)

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
+from django.urls import path
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
@@ -19,7 +20,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.core.errors import PlatformError
 from alertsite.core.labels import format_labels
-from ml.models import DriftEvent, ModelGroup, ModelVersion, TrainingCheckpoint
+from ml.models import DriftEvent, ModelGroup, ModelVersion, SeenAnomaly, TrainingCheckpoint
 from ml.services import groups
 from ml.services.groups import InvalidModelGroup
 from ml.services.previewing import preview
@@ -53,7 +54,7 @@ class ModelGroupForm(forms.ModelForm):  # type: ignore[type-arg]
 class PreviewForm(forms.Form):
     """How far back."""
 
-    hours = forms.IntegerField(min_value=1, max_value=48, widget=UnfoldAdminIntegerFieldWidget)
+    hours = forms.IntegerField(min_value=1, max_value=168, widget=UnfoldAdminIntegerFieldWidget)
 
 
 def _previewed(group: ModelGroup, hours: int) -> dict[str, Any]:
@@ -71,8 +72,8 @@ def _previewed(group: ModelGroup, hours: int) -> dict[str, Any]:
         }
         for one in done.events[:MAX_SHOWN]
     ]
-    svg = b64encode(draw(done.plot).encode()).decode()  # as an image, so that nothing in it can run
-    return {"done": done, "shown": shown, "svg": svg}
+    plots = [b64encode(draw(plot).encode()).decode() for plot in done.plots]  # nothing in an image can run
+    return {"done": done, "shown": shown, "plots": plots}
 
 
 @admin.register(ModelGroup)
@@ -92,6 +93,7 @@ class ModelGroupAdmin(ModelAdmin):  # type: ignore[misc]
     ]
     actions = ["train"]
     actions_detail = ["preview_page"]
+    change_form_after_template = "ml/admin/draft_button.html"
 
     def get_readonly_fields(self, request: HttpRequest, obj: ModelGroup | None = None) -> list[str]:  # noqa: ARG002
         """A group stays with its tenant."""
@@ -112,11 +114,35 @@ class ModelGroupAdmin(ModelAdmin):  # type: ignore[misc]
         """What the group finds in the last hours, drawn with what was expected; nothing is changed."""
         group = get_object_or_404(ModelGroup.across_tenants, pk=object_id)
         form = PreviewForm(request.GET if "hours" in request.GET else {"hours": 1})
-        shown: dict[str, Any] = {"title": f"Preview of {group.name}", "group": group, "form": form}
-        if form.is_valid():
+        return self._shown(request, {"group": group, "form": form})
+
+    def get_urls(self) -> list[Any]:
+        """With the preview of a group that is being written."""
+        draft = self.admin_site.admin_view(self.draft_page)
+        return [path("draft/", draft, name="ml_modelgroup_draft"), *super().get_urls()]
+
+    def draft_page(self, request: HttpRequest) -> HttpResponse:
+        """As `preview_page`, for what stands in the form and is not saved."""
+        if request.method != "POST" or not self.has_change_permission(request):
+            raise PermissionDenied
+        saved = request.GET.get("object")
+        group = get_object_or_404(ModelGroup.across_tenants, pk=saved) if saved else None
+        written = self.get_form(request, group)(request.POST, instance=group)
+        form = PreviewForm(request.POST)
+        kept = [pair for pair in request.POST.items() if pair[0] not in {"csrfmiddlewaretoken", "hours"}]
+        shown = {"group": written.instance, "form": form, "kept": kept}
+        if not written.is_valid():
+            return self._shown(request, shown | {"faults": written.errors})
+        return self._shown(request, shown)
+
+    def _shown(self, request: HttpRequest, shown: dict[str, Any]) -> HttpResponse:
+        form, group = shown["form"], shown["group"]
+        if form.is_valid() and "faults" not in shown:
             shown |= _previewed(group, form.cleaned_data["hours"])
-        context = {**self.admin_site.each_context(request), "opts": ModelGroup._meta, **shown}
-        return TemplateResponse(request, "ml/admin/scores.html", context)
+        shown |= {"title": f"Preview of {group.name}", "opts": ModelGroup._meta}
+        return TemplateResponse(
+            request, "ml/admin/scores.html", {**self.admin_site.each_context(request), **shown}
+        )
 
     @admin.action(description="Learn now", permissions=["change"])
     def train(self, request: HttpRequest, queryset: QuerySet[ModelGroup]) -> None:
@@ -143,6 +169,13 @@ class Written(ModelAdmin):  # type: ignore[misc]
 class DriftEventAdmin(Written):
     list_display = ["at", "group", "subject", "psi", "bound", "training_asked"]
     list_filter = ["tenant", "subject"]
+
+
+@admin.register(SeenAnomaly)
+class SeenAnomalyAdmin(Written):
+    list_display = ["labels", "group", "score", "value", "expected", "started_at", "last_at", "version"]
+    list_filter = ["tenant"]
+    list_select_related = ["group", "version"]
 
 
 @admin.register(TrainingCheckpoint)

@@ -200,6 +200,9 @@ BACKUP_DIR = env.text("BACKUP_DIR", "")
 ML_MODEL_PATH = env.text("ML_MODEL_PATH", "")
 # Who makes the model groups that conditions of rules ask for; rules know no models.
 ANOMALY_MODEL_GROUPS = "ml.services.conditions.ensure_group"
+ANOMALY_PREVIEW = "ml.services.conditions.preview_condition"
+ANOMALY_GROUP_NAMES = "ml.services.conditions.group_names"
+ANOMALIES_SEEN = "ml.services.noting.anomalies_seen"
 ML_ENABLE_GPU = env.flag("ML_ENABLE_GPU", default=False)
 
 EMAIL_HOST = env.text("SMTP_HOST", "localhost")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 from alertsite.settings.broker import broker_from_redis
@@ -36,7 +37,9 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TRACK_STARTED = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = env.integer("WORKER_PREFETCH", 1, minimum=1, maximum=16)
-CELERY_WORKER_SEND_TASK_EVENTS = True  # Flower
+# Celery would connect to PostgreSQL anew for each task, which costs more than most tasks do; how long a
+# connection is kept is Django's to say (`CONN_MAX_AGE`).
+CELERY_DB_REUSE_MAX = sys.maxsize
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_ENABLE_UTC = True

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from django.db.migrations.operations.special import RunSQL
 
-_ENABLE = """
-ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY;
-ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON "{table}" USING (
-    current_setting('alertsite.platform', true) = 'on'
-    OR {column} = NULLIF(current_setting('alertsite.tenant', true), '')::uuid
-);
+# The settings are read in sub-selects: once a statement, not once a row.
+VISIBLE = """
+    (SELECT current_setting('alertsite.platform', true) = 'on')
+    OR {column} = (SELECT NULLIF(current_setting('alertsite.tenant', true), '')::uuid)
+"""
+_ENABLE = f"""
+ALTER TABLE "{{table}}" ENABLE ROW LEVEL SECURITY;
+ALTER TABLE "{{table}}" FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON "{{table}}" USING ({VISIBLE});
 """
 _DISABLE = """
 DROP POLICY tenant_isolation ON "{table}";

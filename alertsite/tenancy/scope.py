@@ -38,6 +38,11 @@ def platform_scope() -> Iterator[None]:
         yield
 
 
+def stay_in_platform_scope() -> None:
+    """Have a thread see every tenant's rows for good: called once, where the thread begins."""
+    _scope.set(PLATFORM)
+
+
 @contextmanager
 def _scoped(scope: str) -> Iterator[None]:
     before = _scope.get()

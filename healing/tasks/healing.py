@@ -16,14 +16,13 @@ Claimed = tuple[str, str, int]
 
 
 @task(capability="heal", soft_time_limit=25, time_limit=30, expires=10)
-def wake_healing() -> dict[str, int]:
+def wake_healing(*, nudged: bool = False) -> dict[str, int]:
     """Start what alerts and predictions start, hand out runs that are due.
 
     Idempotency key: the cue, and the claim's fencing token.
     """
-    waking.begin_waking(waking.WAKE_HEALING)
     now = to_datetime(SystemClock().now_ms())
-    waking.note_wake(waking.HEALING, now=now)
+    waking.begin_waking(waking.WAKE_HEALING, waking.HEALING, nudged=nudged, now=now)
     started = starting.start_from_cues(now=now) + starting.start_by_predictions(now=now)
     claims = claiming.claim_due_runs(now=now)
     batches = claiming.batches(claims)

@@ -32,7 +32,8 @@ from ml.models import DriftEvent, ModelGroup, ModelVersion
 from ml.services import groups
 from ml.services.explaining import Explanation, explain
 from ml.services.likelihood import predict_alert_likelihood
-from ml.services.previewing import Event, Preview, preview
+from ml.services.previewing import preview
+from ml.services.previewing_anomalies import Event, Preview
 from rules.evaluation.plots import draw
 from rules.services.authoring import Author
 from rules.services.transitions import finite
@@ -88,7 +89,9 @@ class PreviewView(TenantView):
 
     @extend_schema(request=ModelPreviewSerializer, responses=OpenApiTypes.OBJECT)
     def post(self, request: Request) -> Response:
-        """Events with start, end and peak, and the strangest series as SVG."""
+        """Events with start, end and peak, and the strangest series as pictures in SVG: their values and
+        scores, or what was foretold at `start` and what came.
+        """
         asked = ModelPreviewSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         values = dict(asked.validated_data)
@@ -195,7 +198,8 @@ def _previewed(done: Preview) -> dict[str, Any]:
         "series": done.series,
         "event_count": len(done.events),
         "events": [_event(one) for one in done.events],
-        "svg": draw(done.plot),
+        "quality": done.quality,
+        "plots": [draw(plot) for plot in done.plots],
     }
 
 

@@ -6,7 +6,7 @@ torch. The network is fitted to what the training span showed, bounded, so that 
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
@@ -19,10 +19,11 @@ from torch.nn.functional import smooth_l1_loss
 from alertsite.core.samples import Floats
 from ml.detectors.convolutional import ConvolutionalAutoencoder
 from ml.detectors.devices import device_of
+from ml.detectors.fits import WEIGHT_PREFIX, Fit
 from ml.detectors.hosts import Scaling, judged, learn_scaling, metric_reasons, rows_to_learn
 from ml.detectors.lstm_autoencoder import LAGS, LSTMAutoencoder
 from ml.detectors.protocol import Arrays, Batch, Progress, Reason, Scores
-from ml.detectors.rings import RingSteps
+from ml.detectors.rings import Ring, RingSteps
 from ml.detectors.seasonal_quantile import SeasonalQuantile, bins_of
 from ml.detectors.segments import Segments, cut
 from ml.detectors.thresholds import tail_thresholds
@@ -35,10 +36,8 @@ SIDE_BY_SIDE: Final = 512
 LEARNING_RATE: Final = 5e-3
 KEPT_EVERY: Final = 15
 """Steps after which a fit that is watched keeps its state."""
-STEP: Final = "step"
-MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")
-"""What Adam knows of each parameter."""
-WEIGHT_PREFIX: Final = "network."
+DRAWN: Final = 24
+"""Segments that a step learns from."""
 ARCHITECTURES: Final = {"lstm_autoencoder": LSTMAutoencoder, "convolutional": ConvolutionalAutoencoder}
 SCALES: Final = ("level", "scale", "profile", "profile_width", "spread", "threshold")
 NUMBERS: Final = ("step_ms", "sequence_length")
@@ -82,38 +81,51 @@ class DeepModel(RingSteps):
         """Root mean square error of the rows told again, in thresholds."""
         return Scores(judged(self.distances(batch), self.threshold, batch))
 
-    def distances(self, batch: Batch) -> Floats:
-        """Held root mean square errors, shape (n_series, n_points)."""
-        errors = self.errors(batch) / self.spread[:, None]
+    def step(self, state: Ring, timestamp_ms: int, values: Floats) -> Floats:
+        """Score one more row: only the segments are read that its errors are in."""
+        state.push(timestamp_ms, values)
+        batch = state.batch(self.step_ms)
+        distances = self.distances(batch, first=batch.points - len(HOLD))
+        return judged(distances, self.threshold, batch)[:, -1]
+
+    def distances(self, batch: Batch, *, first: int = 0) -> Floats:
+        """Held root mean square errors, shape (n_series, n_points), of the rows from `first` on."""
+        errors = self.errors(batch, first=first) / self.spread[:, None]
         size = np.sqrt(np.mean(errors**2, axis=2))
         held = HOLD[0] * size
         for lag, weight in enumerate(HOLD[1:], start=1):
             held[:, lag:] += weight * size[:, :-lag] if batch.points > lag else 0.0
         return np.asarray(held)
 
-    def errors(self, batch: Batch) -> Floats:
-        """What was not told of each row itself, shape (n_series, n_points, n_channels)."""
+    def errors(self, batch: Batch, *, first: int = 0) -> Floats:
+        """What was not told of each row itself, shape (n_series, n_points, n_channels).
+
+        Rows before `first` may be left out. Segments of many series are read side by side.
+        """
         channels = self.channels(batch)
         segments = cut(batch.timestamps_ms, self.step_ms, length=SEGMENT, lead=self.sequence_length)
-        errors = np.zeros_like(channels)
-        for series, rows in enumerate(channels):
-            told = self._told(segments, rows)
-            for channel in range(rows.shape[1]):
-                errors[series, :, channel] = rows[:, channel] - segments.scatter(
-                    told[:, :, channel], len(rows)
-                )
+        segments = segments.holding(first)
+        at_once = max(1, SIDE_BY_SIDE // max(len(segments.rows), 1))
+        told = [
+            self._told(segments, channels[start : start + at_once])
+            for start in range(0, len(channels), at_once)
+        ]
+        errors: Floats = channels - np.concatenate(told) if told else channels
         return errors
 
-    def _told(self, segments: Segments, rows: Floats) -> Floats:
-        """Rows told again, shape (n_segments, SEGMENT, n_channels)."""
-        gathered = np.clip(segments.gather(rows), -BOUND, BOUND).astype(np.float32)
-        pieces = [np.empty((0, SEGMENT, rows.shape[1]), np.float32)]
+    def _told(self, segments: Segments, channels: Floats) -> Floats:
+        """Rows of some series told again, in the shape of `channels`."""
+        gathered = np.concatenate([segments.gather(rows) for rows in channels])
+        gathered = np.clip(gathered, -BOUND, BOUND).astype(np.float32)
+        pieces = [np.empty((0, SEGMENT, channels.shape[2]), np.float32)]
         with torch.inference_mode():
             for start in range(0, len(gathered), SIDE_BY_SIDE):
                 rows_here = torch.from_numpy(gathered[start : start + SIDE_BY_SIDE])
                 told = self.network(rows_here.to(device_of(self.network)))
                 pieces.append(told[:, segments.lead :, 0].cpu().numpy())
-        return np.concatenate(pieces).astype(np.float64)
+        together = np.concatenate(pieces).astype(np.float64)
+        each = (len(channels), len(segments.rows), SEGMENT, channels.shape[2])
+        return segments.scatter(together.reshape(each), channels.shape[1])
 
     def channels(self, batch: Batch) -> Floats:
         """Deviations from the level, and for single metrics from the time of day; (n_series, n_points,
@@ -159,54 +171,6 @@ class DeepModel(RingSteps):
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """A network and its optimiser, whose state can be kept and resumed."""
-
-    network: nn.Module
-    optimiser: torch.optim.Adam
-    progress: Progress | None
-
-    @classmethod
-    def of(cls, network: nn.Module, progress: Progress | None) -> _Fit:
-        """Before the first step."""
-        return cls(network, torch.optim.Adam(network.parameters(), lr=LEARNING_RATE), progress)
-
-    def descend(self, loss: torch.Tensor, share: float) -> None:
-        """One step at a share of the learning rate."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * share
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
-
-    def keep(self, step: int) -> None:
-        """Hand the state on, every `KEPT_EVERY` steps."""
-        if self.progress is None or step % KEPT_EVERY:
-            return
-        arrays = {STEP: np.array(step)}
-        arrays |= {WEIGHT_PREFIX + name: one.cpu().numpy() for name, one in self.network.state_dict().items()}
-        for number, moments in self.optimiser.state_dict()["state"].items():
-            arrays |= {f"{number}.{name}": value.cpu().numpy() for name, value in moments.items()}
-        self.progress.keep(step, arrays)
-
-    def resume(self) -> int:
-        """Take up the kept state; how many steps are done."""
-        saved = self.progress.saved() if self.progress is not None else None
-        if saved is None:
-            return 0
-        restored = {name: torch.from_numpy(array.copy()) for name, array in saved.items()}
-        own = {name: restored[WEIGHT_PREFIX + name] for name in self.network.state_dict()}
-        self.network.load_state_dict(own)
-        state = self.optimiser.state_dict()
-        state["state"] = {
-            number: {name: restored[f"{number}.{name}"] for name in MOMENTS}
-            for number in range(len(list(self.network.parameters())))
-        }
-        self.optimiser.load_state_dict(state)
-        return int(saved[STEP])
-
-
-@dataclass(frozen=True)
 class DeepAnomalyDetector:
     """Fits one autoencoder to all series of a batch.
 
@@ -244,7 +208,8 @@ class DeepAnomalyDetector:
             gathered = np.concatenate([segments.gather(channels[each]) for each in order])
             present = rows[:, :, None].astype(np.float64)
             usable = np.concatenate([segments.gather(present[each]) for each in order])[..., 0]
-            self._fit(_Fit.of(model.network, progress), gathered, usable, seed)
+            fit = Fit.of(model.network, rate=LEARNING_RATE, kept_every=KEPT_EVERY, progress=progress)
+            self._fit(fit, gathered, usable, seed)
         return self._calibrated(model, batch)
 
     def _untrained(self, batch: Batch, seed: int) -> DeepModel:
@@ -274,22 +239,23 @@ class DeepAnomalyDetector:
             network: Any = ARCHITECTURES[self.architecture](channels, hidden_units=self.hidden_units)
         return network.eval().to(self.device)
 
-    def _fit(self, fit: _Fit, gathered: Floats, usable: Floats, seed: int) -> None:
+    def _fit(self, fit: Fit, gathered: Floats, usable: Floats, seed: int) -> None:
         random = np.random.default_rng(seed)
-        done = fit.resume()
         rows = torch.from_numpy(np.clip(gathered, -BOUND, BOUND).astype(np.float32)).to(self.device)
         present = torch.from_numpy(usable.astype(np.float32)).to(self.device)
-        for step in range(self.steps):
-            chosen = torch.from_numpy(random.integers(0, len(rows), 24)).to(self.device)
-            if step < done:
-                continue
-            losses = told_losses(fit.network(rows[chosen]), rows[chosen])
-            weights = present[chosen]
-            if step >= self.steps // 2:
-                weights = weights * (losses <= torch.quantile(losses, 1.0 - self.contamination))
-            loss = (losses * weights).sum() / weights.sum().clamp(min=1.0)
-            fit.descend(loss, (1.0 + math.cos(math.pi * step / self.steps)) / 2.0)
-            fit.keep(step + 1)
+
+        def draw() -> Callable[[int], torch.Tensor]:
+            chosen = torch.from_numpy(random.integers(0, len(rows), DRAWN)).to(self.device)
+            return lambda step: self._loss(fit.network, rows[chosen], present[chosen], step)
+
+        fit.run(self.steps, draw)
+
+    def _loss(self, network: nn.Module, rows: torch.Tensor, weights: torch.Tensor, step: int) -> torch.Tensor:
+        """The mean over rows that count; in the second half of the fit the worst told do not."""
+        losses = told_losses(network(rows), rows)
+        if step >= self.steps // 2:
+            weights = weights * (losses <= torch.quantile(losses, 1.0 - self.contamination))
+        return (losses * weights).sum() / weights.sum().clamp(min=1.0)
 
     def _calibrated(self, model: DeepModel, batch: Batch) -> DeepModel:
         rows = rows_to_learn(batch)

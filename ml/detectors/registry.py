@@ -14,6 +14,7 @@ from typing import Final
 from alertsite.core.errors import InvalidParameter
 from ml.detectors.ensemble import Auto
 from ml.detectors.ewma import Ewma
+from ml.detectors.half_space_trees import HalfSpaceTrees
 from ml.detectors.host_deviation import HostDeviation
 from ml.detectors.host_ensemble import HostEnsemble
 from ml.detectors.host_pca import HostPca
@@ -33,6 +34,7 @@ LIGHT: Final[Mapping[str, Detector]] = {
     for each in (
         Auto(),
         Ewma(),
+        HalfSpaceTrees(),
         HostDeviation(),
         HostEnsemble(),
         HostPca(),

@@ -41,11 +41,17 @@ class Segments:
         return gathered
 
     def scatter(self, values: Floats, points: int) -> Floats:
-        """Values of shape (n_segments, width - lead) back in the order of rows, shape (points,)."""
+        """Values of shape (n_series, n_segments, width - lead, n_channels) back in the order of rows, shape
+        (n_series, points, n_channels); 0 where no segment holds the row.
+        """
         own = self.rows[:, self.lead :]
-        scattered = np.zeros(points)
-        scattered[own[own >= 0]] = values[own >= 0]
+        scattered = np.zeros((len(values), points, values.shape[3]))
+        scattered[:, own[own >= 0]] = values[:, own >= 0]
         return scattered
+
+    def holding(self, first: int) -> Segments:
+        """Those that own rows from `first` on."""
+        return Segments(self.rows[(self.rows[:, self.lead :] >= first).any(axis=1)], self.lead)
 
 
 def cut(timestamps_ms: Ints, step_ms: int, *, length: int, lead: int) -> Segments:

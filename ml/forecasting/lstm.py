@@ -6,7 +6,7 @@ than `FIRST_DAYS` the model gives what a seasonal blend gives. Needs torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -16,7 +16,8 @@ from torch import nn
 
 from alertsite.core.samples import Floats, Ints
 from ml.detectors.devices import device_of
-from ml.detectors.protocol import Arrays
+from ml.detectors.fits import Fit
+from ml.detectors.protocol import Arrays, Progress
 from ml.forecasting.protocol import History, checked_horizon
 from ml.forecasting.seasonal import SeasonalBlend
 
@@ -26,6 +27,8 @@ BOUND: Final = 8.0
 SCALE_FLOOR: Final = 1e-9
 BATCH: Final = 128
 HORIZON: Final = "horizon"
+KEPT_EVERY: Final = 60
+"""Steps after which a fit that is watched keeps its state."""
 
 
 class Reader(nn.Module):
@@ -89,8 +92,15 @@ class LstmForecaster:
 
     name: ClassVar[str] = "lstm"
 
-    def learn(self, histories: Sequence[History], horizon: int, *, seed: int) -> LstmModel:
-        """Fit to every history that is long enough."""
+    def learn(
+        self,
+        histories: Sequence[History],
+        horizon: int,
+        *,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> LstmModel:
+        """Fit to every history that is long enough; the network from where `progress` says it was."""
         usable = [each for each in histories if each.points >= (FIRST_DAYS + 1) * each.day + horizon]
         reach = min([checked_horizon(horizon), *(each.day for each in usable)])
         windows = [
@@ -103,21 +113,24 @@ class LstmForecaster:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = Reader(_Window.channels, self.hidden_units, reach).to(self.device)
-        self._fit(network, windows, seed)
+        self._fit(Fit.of(network, rate=3e-3, kept_every=KEPT_EVERY, progress=progress), windows, seed)
         return LstmModel(network.eval(), reach)
 
-    def _fit(self, network: Reader, windows: Sequence[_Window], seed: int) -> None:
+    def _fit(self, fit: Fit, windows: Sequence[_Window], seed: int) -> None:
         random = np.random.default_rng(seed)
-        optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.steps)
-        for _ in range(self.steps):
+
+        def draw() -> Callable[[int], torch.Tensor]:
             window = windows[int(random.integers(len(windows)))]
-            rows, seasonal, targets = (part.to(self.device) for part in window.lesson(random))
-            loss = (network(rows, seasonal) - targets).abs().mean()
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
+            origins = window.drawn(random)
+
+            def loss(_: int) -> torch.Tensor:
+                rows, seasonal, targets = (part.to(self.device) for part in window.lesson(origins))
+                lost: torch.Tensor = (fit.network(rows, seasonal) - targets).abs().mean()
+                return lost
+
+            return loss
+
+        fit.run(self.steps, draw)
 
     def restore(self, arrays: Arrays, /) -> LstmModel:
         """The model again."""
@@ -159,10 +172,14 @@ class _Window:
             scale,
         )
 
-    def lesson(self, random: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Rows, seasons and targets of forecasts drawn at random."""
+    def drawn(self, random: np.random.Generator) -> Ints:
+        """Where forecasts begin, drawn at random."""
         last = len(self.values) - self.horizon + 1
         origins: Ints = random.integers(FIRST_DAYS * self.day, last, BATCH)
+        return origins
+
+    def lesson(self, origins: Ints) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Rows, seasons and targets of forecasts that begin there."""
         rows, seasonal, level, scale = self.at(origins)
         ahead = self.values[origins[:, None] + np.arange(self.horizon)]
         return rows, seasonal, _bounded((ahead - level[:, None]) / scale[:, None])

@@ -1,4 +1,4 @@
-"""What happens to models between trainings: drift that was seen, and training that was interrupted."""
+"""What happens between trainings: anomalies and drift that were seen, training that was interrupted."""
 
 from __future__ import annotations
 
@@ -41,6 +41,44 @@ class DriftEvent(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.subject} drifted: {self.psi:.2f}"
+
+
+class SeenAnomaly(TenantModel):
+    """The last anomaly of a series: from when to when it was above 1, and why, at its strangest moment.
+
+    What an alert says of its score is copied from here.
+    """
+
+    group = models.ForeignKey(ModelGroup, on_delete=models.CASCADE, related_name="anomalies")
+    fingerprint = models.BigIntegerField(help_text="Of the labels.")
+    labels = models.JSONField(help_text="Of the series of the score, without its name.")
+    started_at = models.DateTimeField()
+    at = models.DateTimeField(help_text="The tick that is explained.")
+    last_at = models.DateTimeField(help_text="The last tick that was anomalous.")
+    score = models.FloatField()
+    value = models.FloatField(null=True)
+    expected = models.FloatField(null=True)
+    lower = models.FloatField(null=True)
+    upper = models.FloatField(null=True)
+    reasons = models.JSONField(default=list)
+    detector = models.CharField(max_length=40)
+    version = models.ForeignKey(
+        ModelVersion,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="anomalies",
+        help_text="Empty where the robust detector scored.",
+    )
+
+    class Meta:
+        ordering = ["-last_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["group", "fingerprint"], name="seen_anomaly_once"),
+        ]
+        indexes = [models.Index(fields=["tenant", "-last_at"], name="seen_anomaly_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.labels} scored {self.score:.2f}"
 
 
 class TrainingCheckpoint(TenantModel):

@@ -41,6 +41,12 @@ def fetch(tenant_id: UUID, group_id: UUID, checksum: str) -> bytes:
         raise CorruptArtefact(f"artefact {checksum} cannot be read: {error.strerror}") from None
 
 
+def remove_artefact(tenant_id: UUID, group_id: UUID, checksum: str) -> None:
+    """Remove the file of a version that is gone, if it had one."""
+    if settings.ML_MODEL_PATH:
+        _path(tenant_id, group_id, checksum).unlink(missing_ok=True)
+
+
 def remove_files(tenant_id: UUID, group_id: UUID) -> None:
     """Remove the files of a group that is gone."""
     if settings.ML_MODEL_PATH:

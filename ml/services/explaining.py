@@ -81,7 +81,7 @@ def explain(group: ModelGroup, at_ms: int, *, now_ms: int) -> tuple[ModelVersion
             float(scores.expected[number, -1]),
             float(scores.lower[number, -1]),
             float(scores.upper[number, -1]),
-            _named(champion.model.explain(found.batch, number, found.batch.points - 1), found.columns),
+            named_reasons(champion.model.explain(found.batch, number, found.batch.points - 1), found.columns),
             past.nearest(found.labels[number], float(found.values[number, -1])),
         )
         for number in strangest.tolist()
@@ -118,7 +118,7 @@ class _Past:
         return sorted(known, key=lambda one: (abs(one.value - value), -one.at_ms))[:MAX_CASES]
 
 
-def _named(reasons: Sequence[Reason], columns: Sequence[LabelSet]) -> list[Reason]:
+def named_reasons(reasons: Sequence[Reason], columns: Sequence[LabelSet]) -> list[Reason]:
     """Reasons of hosts with the metrics' own names in place of their numbers."""
     return [
         replace(one, feature=_METRIC.sub(lambda number: _name(number, columns), one.feature))

@@ -11,11 +11,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from alertsite.core.clock import Clock
 from alertsite.core.samples import Floats
+from ml.detectors.protocol import Progress
 from ml.forecasting.combination import ORIGINS, past_errors, with_intervals
-from ml.forecasting.protocol import LEVELS, History
-from ml.forecasting.registry import forecaster, save_forecast_model
+from ml.forecasting.protocol import LEVELS, ForecastModel, History
+from ml.forecasting.registry import DEEP, forecaster, save_forecast_model
 from ml.models import ModelGroup, ModelVersion
+from ml.services.checkpoints import checkpoints_of
 from ml.services.foretelling import DAY, LEAST_HOURS, history_of, horizons_of, hourly_grid
 from ml.services.versions import Learned, TooLittleHistory, store
 
@@ -26,7 +29,7 @@ WORSE: Final = 1.25
 """A model that misses by more than yesterday's values do, and by so much more than the champion, waits."""
 
 
-def learn_forecasts(group: ModelGroup, now_ms: int) -> ModelVersion:
+def learn_forecasts(group: ModelGroup, clock: Clock) -> ModelVersion:
     """Learn from the means of hours.
 
     Raises
@@ -34,15 +37,13 @@ def learn_forecasts(group: ModelGroup, now_ms: int) -> ModelVersion:
     TooLittleHistory
     """
     step_ms = group.step_s * 1000
-    found = hourly_grid(group, now_ms // step_ms * step_ms, HISTORY_HOURS, now_ms=now_ms)
+    progress = checkpoints_of(group, clock.now_ms() // step_ms * step_ms, clock.now_ms)
+    found = hourly_grid(group, progress.until_ms, HISTORY_HOURS, now_ms=clock.now_ms())
     if not found.labels:
         raise TooLittleHistory(f"no series has {LEAST_HOURS} hours of history")
     grid = found.since_first_sample()
     history, horizon = history_of(grid), max(horizons_of(group))
-    held_back = min(ORIGINS, int(HELD_BACK_SHARE * history.points) // DAY)
-    known = history.until(history.points - held_back * DAY)
-    model = forecaster(group.detector).learn([known], horizon, seed=SEED)
-    missed = past_errors(model, history, horizon, held_back)
+    model, missed = learn_held_back(group.detector, history, horizon, progress)
     half = with_intervals(np.zeros((len(grid.labels), horizon)), missed).upper
     times = grid.batch.timestamps_ms
     learned = Learned(
@@ -51,12 +52,25 @@ def learn_forecasts(group: ModelGroup, now_ms: int) -> ModelVersion:
         series=grid.labels,
         from_ms=int(times[0]),
         until_ms=int(times[-1]),
-        quality=_quality(history, missed),
+        quality=quality_of(history, missed),
     )
-    return store(group, learned, lambda champion: _acceptable(learned.quality, champion))
+    version = store(group, learned, lambda champion: _acceptable(learned.quality, champion))
+    progress.done()
+    return version
 
 
-def _quality(history: History, missed: Floats) -> dict[str, Any]:
+def learn_held_back(
+    name: str, history: History, horizon: int, progress: Progress | None = None
+) -> tuple[ForecastModel, Floats]:
+    """A forecaster that learned without the last days, and what it missed of them, as `past_errors`."""
+    held_back = min(ORIGINS, int(HELD_BACK_SHARE * history.points) // DAY)
+    known = history.until(history.points - held_back * DAY)
+    terms = {"progress": progress} if name in DEEP else {}
+    model = forecaster(name).learn([known], horizon, seed=SEED, **terms)
+    return model, past_errors(model, history, horizon, held_back)
+
+
+def quality_of(history: History, missed: Floats) -> dict[str, Any]:
     """Errors of held-back forecasts in those of yesterday's values; what the newer intervals held."""
     filled = history.filled()
     naive = np.abs(filled[:, DAY:] - filled[:, :-DAY]).mean(axis=1)

@@ -15,7 +15,7 @@ from alertsite.core.clock import from_datetime, to_datetime
 from alertsite.core.errors import InvalidParameter, PlatformError
 from alertsite.core.labels import LabelSet
 from alertsite.core.samples import Bools, Floats
-from ml.detectors.protocol import Scores
+from ml.detectors.protocol import Batch, Scores
 from ml.detectors.robust_zscore import RobustZScore
 from ml.learning.terms import Terms, on_terms
 from ml.models import ModelGroup
@@ -29,8 +29,19 @@ MAX_HISTORY_ROWS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
+class Followed:
+    """A champion and the rows that it saw, which end with the ticks: what explains its scores."""
+
+    champion: Champion
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
-    """Scores of series at ticks, shapes (n_series, n_ticks), and the state that they put the group in."""
+    """Scores of series at ticks, shapes (n_series, n_ticks), and the state that they put the group in.
+
+    The first series are those of `by`, where a champion scored; the robust detector scored the others.
+    """
 
     labels: list[LabelSet]
     times_ms: range
@@ -38,6 +49,7 @@ class Judged:
     scores: Scores
     state: ModelGroup.State
     reason: str = ""
+    by: Followed | None = None
 
 
 def only_anomalies(group: ModelGroup) -> None:
@@ -105,9 +117,10 @@ def followed_from(champion: Champion, ticks: range) -> int:
 def _by_champion(group: ModelGroup, champion: Champion, grid: Grid, ticks: range) -> Judged:
     first = (followed_from(champion, ticks) - int(grid.batch.timestamps_ms[0])) // ticks.step
     known = grid.only(champion.labels, champion.columns)
-    scores = champion.model.score(known.batch.rows(first, known.batch.points))
-    by_model = cut_to_ticks(group, known, scores, ticks)
-    judged = Judged(known.labels, ticks, known.values[:, -len(ticks) :], by_model, ModelGroup.State.ACTIVE)
+    followed = Followed(champion, known.batch.rows(first, known.batch.points))
+    by_model = cut_to_ticks(group, known, champion.model.score(followed.batch), ticks)
+    values = known.values[:, -len(ticks) :]
+    judged = Judged(known.labels, ticks, values, by_model, ModelGroup.State.ACTIVE, by=followed)
     newer = sorted(set(grid.labels) - set(champion.labels))
     if not newer:
         return judged
@@ -165,4 +178,5 @@ def _joined(first: Judged, second: Judged) -> Judged:
         Scores(*(np.concatenate(pair) for pair in pairs)),
         first.state,
         second.reason,
+        first.by,
     )

@@ -23,6 +23,7 @@ from ml.models import ModelGroup
 from ml.services.claiming import GroupClaim
 from ml.services.foretelling import foretell
 from ml.services.judging import judge
+from ml.services.noting import note_anomalies
 from ml.services.outputs import Output, Told, output_labels
 from ml.services.shadowing import shadow_outputs
 from ml.services.telling_incidents import tell_incidents
@@ -95,6 +96,7 @@ def _score(claim: GroupClaim, clock: Clock, summary: ScoringSummary) -> None:
 def tell_anomalies(group: ModelGroup, ticks: range, *, now_ms: int) -> Told:
     """Scores and bands of every series of the group, and those of a challenger beside them."""
     judged = judge(group, ticks, now_ms=now_ms)
+    note_anomalies(group, judged)
     times = np.array(judged.times_ms, dtype=np.int64)
     outputs = [
         Output(output_labels(labels, group, name), times, np.asarray(row, np.float64))

@@ -31,6 +31,7 @@ from ml.services.drifting import profiles_of
 from ml.services.excluding import excluded_spans, mask_of
 from ml.services.forecast_training import learn_forecasts
 from ml.services.judging import MODEL_FAULTS, enough, terms_of, warm_rows
+from ml.services.pruning import prune_versions
 from ml.services.reading import Grid, read_group
 from ml.services.versions import Learned, TooLittleHistory, store
 
@@ -86,6 +87,7 @@ def train_group(tenant_id: UUID, group_id: UUID, clock: Clock) -> ModelVersion |
         if version is not None:
             version.quality |= {"learned_in_s": (clock.now_ms() - now_ms) / 1000, "peak_memory_mb": peak_mb()}
             version.save(update_fields=["quality"])
+            prune_versions(group, now=to_datetime(now_ms))
         return version
 
 
@@ -108,17 +110,13 @@ def _learn(group: ModelGroup, clock: Clock) -> ModelVersion:
     return version
 
 
-def _learn_forecasts(group: ModelGroup, clock: Clock) -> ModelVersion:
-    return learn_forecasts(group, clock.now_ms())
-
-
 def _nothing_to_learn(group: ModelGroup, clock: Clock) -> None:
     """Incidents are learned from alerts at each tick."""
 
 
 LEARNERS: Final[Mapping[str, Callable[[ModelGroup, Clock], ModelVersion | None]]] = {
     ModelGroup.Kind.ANOMALY: _learn,
-    ModelGroup.Kind.FORECAST: _learn_forecasts,
+    ModelGroup.Kind.FORECAST: learn_forecasts,
     ModelGroup.Kind.INCIDENT: _nothing_to_learn,
 }
 

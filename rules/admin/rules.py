@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from alertsite.core.clock import SystemClock
 from alertsite.core.errors import PlatformError
+from rules.admin.anomalies import FIELDS, PREFIX, AnomalyAdmin, AnomalyFields
 from rules.admin.backtests import BacktestAdmin
 from rules.admin.files import RuleFilesAdmin
 from rules.admin.presenting import author_of
@@ -62,18 +63,25 @@ class RuleGroupAdmin(RuleFilesAdmin, ModelAdmin):  # type: ignore[misc]
         return ["tenant"] if obj else []
 
 
-class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
+class RuleForm(AnomalyFields, forms.ModelForm):  # type: ignore[type-arg]
     """Checks a rule as the API does, so that the fault stands at its field."""
 
     class Meta:
         model = Rule
         fields = ["group", "datasource", *_PLAIN]
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["expr"].required = False  # a condition stands in its place; without either it is refused
+
     def clean(self) -> dict[str, Any]:
         """Refuse what cannot be saved."""
         values = super().clean() or {}
         if self.errors:
             return values
+        anomaly = self.anomaly_condition(values)
+        if anomaly is not None:
+            values["condition"] = anomaly
         if values.get("condition") is not None and "expr" not in self.changed_data:
             values |= {"expr": "", "recovery_expr": ""}
         try:
@@ -104,7 +112,7 @@ class RuleVersionInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Rule)
-class RuleAdmin(BacktestAdmin, ModelAdmin):  # type: ignore[misc]
+class RuleAdmin(BacktestAdmin, AnomalyAdmin, ModelAdmin):  # type: ignore[misc]
     form = RuleForm
     list_display = ["name", "group", "tenant", "kind", "severity", "state", "health", "version"]
     list_filter = ["tenant", "state", "health", "severity", "kind"]
@@ -114,6 +122,14 @@ class RuleAdmin(BacktestAdmin, ModelAdmin):  # type: ignore[misc]
     fieldsets = [
         (None, {"fields": ["group", "name", "kind", "state", "severity", "category", "position"]}),
         ("Condition", {"fields": ["datasource", "expr", "condition", "recovery_expr"]}),
+        (
+            "Anomaly",
+            {
+                "fields": ["anomaly_sentence", *(PREFIX + name for name in FIELDS)],
+                "description": "In place of a condition: scores of a model group above the threshold. "
+                "Above 1 is anomalous for every model.",
+            },
+        ),
         ("Timing", {"fields": ["hold_for_s", "keep_firing_for_s"]}),
         ("What people are told", {"fields": ["labels", "annotations"]}),
         ("Policies", {"fields": ["no_data_policy", "error_policy", "alert_limit"]}),

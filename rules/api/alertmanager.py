@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
@@ -21,7 +20,7 @@ from rules.models import Origin, Receiver, Silence
 from rules.services import alertstatus, configuring, intake, silencing
 from rules.services.authoring import Author
 from rules.services.intake import InvalidAlert, Posted, Sender
-from rules.services.routing import matchers_of, settings_of
+from rules.services.routing import matchers_of
 from rules.services.silencing import SilenceDraft
 from rules.services.waking import nudge_after_commit
 
@@ -83,13 +82,9 @@ def post_alerts(request: HttpRequest, grant: Grant) -> HttpResponse:
             taken.append(posted_from(item))
         except PlatformError as error:
             refused.append(f"alert {position}: {error}")
-    if taken:
-        timeout = timedelta(seconds=settings_of(grant.tenant_id).resolve_timeout_s)
-        sender = Sender(Origin.FOREIGN, grant.actor)
-        with transaction.atomic():
-            result = intake.take(grant.tenant_id, taken, sender, now=_now(), timeout=timeout)
-            if result.groups:
-                nudge_after_commit()
+    sender = Sender(Origin.FOREIGN, grant.actor)
+    if taken and intake.take(grant.tenant_id, taken, sender, now=_now()).groups:
+        nudge_after_commit()
     if refused:
         raise InvalidAlert("; ".join(refused[:20]))
     return HttpResponse(status=200)

@@ -9,8 +9,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from alertsite.core.durations import format_duration_ms, parse_duration_ms
-from alertsite.core.errors import InvalidDuration
+from alertsite.core.errors import InvalidDuration, InvalidParameter
 from rules.evaluation.outcomes import describe
+from rules.language.sentences import said
 from rules.models import (
     AlertInstance,
     AlertTransition,
@@ -88,6 +89,8 @@ class RuleSerializer(serializers.ModelSerializer[Rule]):
     group = serializers.PrimaryKeyRelatedField(queryset=RuleGroup.across_tenants.none())
     expr = serializers.CharField(required=False, allow_blank=True, max_length=65_536)
     condition = serializers.JSONField(required=False, allow_null=True)
+    sentence = serializers.CharField(required=False, write_only=True, max_length=4000)
+    """An anomaly in words, in place of a condition."""
     recovery_expr = serializers.CharField(required=False, allow_blank=True, max_length=65_536)
     keep_firing_for = DurationField(source="keep_firing_for_s", required=False)
     labels = TextsField(required=False)
@@ -106,6 +109,7 @@ class RuleSerializer(serializers.ModelSerializer[Rule]):
             "datasource",
             "expr",
             "condition",
+            "sentence",
             "recovery_expr",
             "keep_firing_for",
             "severity",
@@ -134,6 +138,18 @@ class RuleSerializer(serializers.ModelSerializer[Rule]):
             rows = RuleGroup.objects.for_tenant(grant.tenant_id)
             fields["group"] = serializers.PrimaryKeyRelatedField(queryset=rows)
         return fields
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """With the condition that a sentence says."""
+        sentence = attrs.pop("sentence", None)
+        if sentence is None:
+            return attrs
+        try:
+            understood = said(sentence)
+        except InvalidParameter as error:
+            raise serializers.ValidationError({"sentence": str(error)}) from None
+        hold = {} if understood.hold_for_s is None else {"hold_for_s": understood.hold_for_s}
+        return attrs | {"condition": understood.condition} | hold
 
     def draft(self, before: RuleDraft | None) -> RuleDraft:
         """The validated values as a draft, over what the rule was before."""

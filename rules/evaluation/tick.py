@@ -14,6 +14,7 @@ import numpy as np
 from alertsite.core.errors import PlatformError
 from alertsite.core.labels import METRIC_NAME, LabelSet, fingerprint, label_set
 from alertsite.core.samples import Floats, Ints
+from rules.evaluation.anomalies import ScoredAnomaly
 from rules.evaluation.elements import Elements, concatenate
 from rules.evaluation.outcomes import KIND_BITS, TRUNCATED, Outcome, Outcomes
 from rules.evaluation.program import Level, PlannedRules, ShardProgram
@@ -79,6 +80,8 @@ class AlertChange:
     annotations: Mapping[str, str]
     value: float
     fingerprint: int
+    anomalies: Sequence[ScoredAnomaly] = ()
+    """Behind it, where the rule reads scores; known to whoever stores the change, not to the tick."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,9 @@ class RateOfChange(_OnMetric):
 
 
 class Anomaly(_Condition):
-    """Scores above 1 of a model group: one that exists, or one that watches a selector on these terms."""
+    """Scores above a threshold of a model group: one that exists, or one that watches a selector on these
+    terms. Above 1 every model calls anomalous.
+    """
 
     type: Literal["anomaly"]
     model_group: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.:-]*$", max_length=100)] = ""
@@ -156,6 +158,7 @@ class Anomaly(_Condition):
     sensitivity: Annotated[float, Field(ge=0.1, le=10)] = 1.0
     direction: Literal["up", "down", "both"] = "both"
     min_deviation: Annotated[float, Field(ge=0)] = 0.0
+    threshold: Annotated[float, Field(gt=0, le=1e6)] = 1.0
 
     @model_validator(mode="after")
     def _names_something(self) -> Anomaly:
@@ -167,11 +170,12 @@ class Anomaly(_Condition):
         """The group's name; equal conditions without one share a group, told by a digest of their terms."""
         if self.model_group:
             return self.model_group
-        return f"anomaly-{sha256(self.model_dump_json().encode()).hexdigest()[:12]}"
+        return f"anomaly-{sha256(self.model_dump_json(exclude={'threshold'}).encode()).hexdigest()[:12]}"
 
     def compile(self) -> Compiled:
         """`anomaly_score{model_group="hosts"} > 1`."""
-        return Compiled(f"anomaly_score{{model_group={_quoted(self.group_name())}}} > 1")
+        scores = f"anomaly_score{{model_group={_quoted(self.group_name())}}}"
+        return Compiled(f"{scores} > {_number(self.threshold)}")
 
 
 class AllOf(_Condition):

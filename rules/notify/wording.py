@@ -46,6 +46,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "The condition ended before the alert fired: {reason}.",
         "La condition a cessé avant le déclenchement : {reason}.",
     ),
+    "explained": ("Behind it: {text}", "En cause : {text}"),
     "routed": (
         "Route {path} takes it, for receiver {receiver}, in group {group}.",
         "La route {path} la prend, pour le destinataire {receiver}, dans le groupe {group}.",

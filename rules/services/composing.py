@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from alertsite.tenancy.selecting import Selection, rows_of
 from rules.models import AlertTransition, Origin, OutboxMessage
 from rules.notify.notification import FIRING, RESOLVED, TEST, AlertNotice, Notification
 from rules.services.links import action_links
@@ -18,15 +19,16 @@ from rules.services.links import action_links
 MAX_ALERTS: Final = 100
 """Alerts a notification lists; it says how many more there are."""
 
-_TOLD: Final = """
-SELECT * FROM (
-    SELECT change.*, told.message_id, count(*) OVER (PARTITION BY told.message_id) AS total,
+_CHANGE: Final = Selection(AlertTransition)
+_TOLD: Final = f"""
+SELECT {_CHANGE.of("numbered")}, message_id, total FROM (
+    SELECT {_CHANGE.of("change")}, told.message_id, count(*) OVER (PARTITION BY told.message_id) AS total,
         row_number() OVER (PARTITION BY told.message_id ORDER BY change.state, change.at, told.id) AS place
     FROM rules_toldalert told JOIN rules_alerttransition change ON change.id = told.transition_id
     WHERE told.message_id = ANY(%(messages)s)
 ) AS numbered
 WHERE place <= %(limit)s ORDER BY message_id, place
-"""
+"""  # noqa: S608 (names of our own columns)
 
 
 @dataclass(slots=True)
@@ -41,10 +43,11 @@ def told_by(messages: Iterable[OutboxMessage]) -> Mapping[UUID, Told]:
     """What each message tells. Alerts that fire come first, the oldest first. One statement."""
     found: defaultdict[UUID, Told] = defaultdict(Told)
     wanted = {"messages": [message.pk for message in messages], "limit": MAX_ALERTS}
-    for change in AlertTransition.across_tenants.raw(_TOLD, wanted):
-        told = found[change.message_id]
-        told.changes.append(change)
-        told.total = change.total
+    for row in rows_of(_TOLD, wanted):
+        message_id, total = row[_CHANGE.width :]
+        told = found[message_id]
+        told.changes.append(_CHANGE.instance(row))
+        told.total = total
     return found
 
 

@@ -18,7 +18,7 @@ from alertsite.core.clock import from_datetime, to_datetime
 from alertsite.tenancy.bulk import as_document, insert_rows
 from rules.alerts.grouping import first_flush_ms
 from rules.evaluation.states import NOTIFIED, State
-from rules.models import AggregationGroup, AlertTransition, GroupedAlert
+from rules.models import AggregationGroup, AlertTransition, GroupedAlert, NotificationSettings
 from rules.services.damping import note_flapping
 from rules.services.routing import Place, Routing, routing_at, routing_of, settings_of
 from rules.services.waking import nudge_after_commit, nudge_healing_after_commit
@@ -26,9 +26,10 @@ from rules.services.waking import nudge_after_commit, nudge_healing_after_commit
 # Whoever changes groups of a tenant takes them in the order of their keys: nobody waits in a circle.
 _HOLD: Final = """
 SELECT id FROM rules_aggregationgroup
-WHERE tenant_id = %(tenant)s AND (
-    key = ANY(%(keys)s)
-    OR id IN (SELECT group_id FROM rules_groupedalert WHERE alert_id = ANY(%(resolved)s) AND firing)
+WHERE id IN (
+    SELECT id FROM rules_aggregationgroup WHERE tenant_id = %(tenant)s AND key = ANY(%(keys)s)
+    UNION
+    SELECT group_id FROM rules_groupedalert WHERE alert_id = ANY(%(resolved)s) AND firing
 )
 ORDER BY key FOR UPDATE
 """
@@ -119,10 +120,13 @@ class _Arrival:
     first_flush_ms: int
 
 
-def tell(history: Sequence[AlertTransition], *, now: datetime) -> int:
+def tell(
+    history: Sequence[AlertTransition], *, now: datetime, settings: NotificationSettings | None = None
+) -> int:
     """Store changes of state of one tenant and make the groups that tell of them due. Groups made due.
 
-    Called inside a transaction. Changes that people are not told of are only stored.
+    Called inside a transaction. Changes that people are not told of are only stored. `settings` are the
+    tenant's, where the caller has read them in this transaction.
     """
     if not history:
         return 0
@@ -131,7 +135,7 @@ def tell(history: Sequence[AlertTransition], *, now: datetime) -> int:
     if not told:
         insert_rows(history)
         return 0
-    settings = settings_of(tenant_id)
+    settings = settings or settings_of(tenant_id)
     arrivals = _routed(routing_at(settings), told, from_datetime(now))
     insert_rows(history)
     firing = [row for row in told if row.state == State.FIRING]
@@ -143,8 +147,9 @@ def tell(history: Sequence[AlertTransition], *, now: datetime) -> int:
         return 0
     moment: dict[str, Any] = {"tenant": tenant_id, "now": now}
     with connection.cursor() as cursor:
-        keys = sorted({arrival.place.key for arrival in arrivals})
-        cursor.execute(_HOLD, moment | {"keys": keys, "resolved": [row.alert_id for row in resolved]})
+        if resolved:  # joining alone takes the groups in this order by itself
+            keys = sorted({arrival.place.key for arrival in arrivals})
+            cursor.execute(_HOLD, moment | {"keys": keys, "resolved": [row.alert_id for row in resolved]})
         groups = _join(cursor, arrivals, moment)
         if resolved:
             cursor.execute(_RESOLVE, moment | _ended(resolved))
@@ -165,9 +170,7 @@ def rejoin(tenant_id: UUID, firing: Sequence[AlertTransition], *, now: datetime)
     there = set(members.values_list("group__key", "fingerprint"))
     fresh = [one for one in arrivals if (one.place.key, one.transition.fingerprint) not in there]
     with connection.cursor() as cursor:
-        moment: dict[str, Any] = {"tenant": tenant_id, "now": now}
-        cursor.execute(_HOLD, moment | {"keys": sorted({one.place.key for one in fresh}), "resolved": []})
-        _join(cursor, fresh, moment)
+        _join(cursor, fresh, {"tenant": tenant_id, "now": now})
     return wanted
 
 

@@ -130,7 +130,7 @@ class _Work:
         row = held.select_for_update(of=("self",)).select_related("group__receiver").first()
         if row is None:
             return False
-        ((_, rows),) = members_of(self.tenant_id, [row.group])
+        ((_, rows),) = members_of([row.group])
         telling = self._audible(row, rows)
         over, unanswered = self._over(row, rows), self._unanswered(rows)
         if not over and not telling and (unanswered or not self._firing(rows)):

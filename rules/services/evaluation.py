@@ -31,6 +31,7 @@ from rules.evaluation.ticks import DueTicks, Timetable, due_ticks
 from rules.language.engine import EvaluationLimits
 from rules.models import LedgerEntry, Shard
 from rules.services import transitions, waking
+from rules.services.anomalies import with_anomalies
 from rules.services.datasources import live_queries, new_allowance
 from rules.services.health import note_health
 from rules.services.programs import LoadedShard, load_shard
@@ -243,6 +244,7 @@ class ShardPass:
             remote=self._remote(),
         )
         tick = run_tick(self.loaded.program, self.active.alerts, self.active.labels, around, step.at_ms)
+        tick.changes = with_anomalies(self.shard.tenant_id, tick.changes, at_ms=step.at_ms)
         self._commit(tick, step, started_ms, summary)
 
     def _remote(self) -> RemoteQueries:

@@ -6,9 +6,10 @@ claim: a worker lost before it leaves the group due, one lost after it leaves me
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -19,8 +20,9 @@ from django.db import OperationalError, connection, transaction
 
 from alertsite.core.clock import Clock, from_datetime, to_datetime
 from alertsite.core.errors import PlatformError
-from alertsite.tenancy.bulk import insert_rows, update_rows
+from alertsite.tenancy.bulk import Writes
 from alertsite.tenancy.scope import platform_scope, tenant_scope
+from alertsite.tenancy.selecting import Selection, rows_of
 from rules.alerts.flushing import (
     FlushDecision,
     FlushReason,
@@ -32,9 +34,9 @@ from rules.alerts.flushing import (
 )
 from rules.models import (
     AggregationGroup,
-    AlertInstance,
     GroupedAlert,
     OutboxMessage,
+    Receiver,
     Suppression,
     ToldAlert,
 )
@@ -68,6 +70,28 @@ SET leased_until = %(until)s, fencing_token = held.fencing_token + 1
 FROM taken WHERE held.id = taken.id
 RETURNING held.id, held.tenant_id, held.fencing_token
 """
+
+_GROUP: Final = Selection(AggregationGroup)
+_RECEIVER: Final = Selection(Receiver, "id", "name", "send_resolved")
+_HELD: Final = f"""
+SELECT {_GROUP.of("held")}, {_RECEIVER.of("receiver")}, EXISTS (
+    SELECT FROM rules_escalation running WHERE running.group_id = held.id AND running.status = 'running'
+)
+FROM rules_aggregationgroup held JOIN rules_receiver receiver ON receiver.id = held.receiver_id
+WHERE held.id = ANY(%s) AND held.tenant_id = %s
+ORDER BY held.key FOR UPDATE OF held
+"""  # noqa: S608 (names of our own columns)
+
+_MEMBER: Final = Selection(GroupedAlert)
+_MEMBERS: Final = f"""
+SELECT {_MEMBER.of("member")}, change.labels, alert.id IS NULL OR alert.closed_at IS NOT NULL,
+    alert.acknowledged_at, alert.snoozed_until, alert.damped
+FROM rules_groupedalert member
+JOIN rules_alerttransition change ON change.id = member.transition_id
+LEFT JOIN rules_alertinstance alert ON alert.id = member.alert_id AND member.firing
+WHERE member.group_id = ANY(%s)
+ORDER BY member.starts_at, member.id
+"""  # noqa: S608 (names of our own columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +157,14 @@ def flush(claims: Sequence[GroupClaim], clock: Clock) -> FlushSummary:
 def _flush_part(tenant_id: UUID, claims: Sequence[GroupClaim], now: datetime, summary: FlushSummary) -> None:
     with transaction.atomic():
         tokens = {claim.group_id: claim.fencing_token for claim in claims}
-        rows = AggregationGroup.objects.for_tenant(tenant_id).filter(pk__in=tokens).order_by("key")
-        groups = [
-            row
-            for row in rows.select_for_update(of=("self",)).select_related("receiver")
-            if row.fencing_token == tokens[row.pk]
-        ]
+        held = _held(tenant_id, tokens)
         terms = flush_terms(tenant_id, now=now)
-        work = _Flush(tenant_id, now, terms)
-        for group, members in members_of(tenant_id, groups):
+        work = _Flush(tenant_id, now, terms, {group.pk for group, escalated in held if escalated})
+        for group, members in members_of([group for group, _ in held]):
             work.decide(group, members)
         work.store()
-    summary.groups += len(groups)
-    summary.lost += len(claims) - len(groups)
+    summary.groups += len(held)
+    summary.lost += len(claims) - len(held)
     summary.suppressed += len(work.suppressions)
     summary.messages += [MessageClaim(one.pk, one.receiver_id, one.fencing_token) for one in work.messages]
 
@@ -158,47 +177,44 @@ class Row:
     member: Member
 
 
-def members_of(
-    tenant_id: UUID, groups: Sequence[AggregationGroup]
-) -> list[tuple[AggregationGroup, list[Row]]]:
-    """The members of each group, with what people did to their alerts. Two statements."""
-    stored = (
-        GroupedAlert.objects.for_tenant(tenant_id)
-        .filter(group__in=groups)
-        .select_related("transition")
-        .order_by("starts_at", "pk")
-    )
-    by_group: defaultdict[UUID, list[GroupedAlert]] = defaultdict(list)
-    for row in stored:
-        by_group[row.group_id].append(row)
-    ids = [row.alert_id for rows in by_group.values() for row in rows if row.firing]
-    handled = {
-        row["pk"]: row
-        for row in AlertInstance.objects.for_tenant(tenant_id)
-        .filter(pk__in=ids)
-        .order_by()
-        .values("pk", "acknowledged_at", "snoozed_until", "closed_at", "damped")
-    }
-    return [
-        (group, [Row(row, _member(row, handled.get(row.alert_id))) for row in by_group[group.pk]])
-        for group in groups
-    ]
+def _held(tenant_id: UUID, tokens: Mapping[UUID, int]) -> list[tuple[AggregationGroup, bool]]:
+    """The claimed groups that are still ours, held until the transaction ends; whether an escalation runs."""
+    found = []
+    for row in rows_of(_HELD, [list(tokens), tenant_id]):
+        group = _GROUP.instance(row)
+        group.receiver = _RECEIVER.instance(row, _GROUP.width)
+        if group.fencing_token == tokens[group.pk]:
+            found.append((group, bool(row[-1])))
+    return found
 
 
-def _member(row: GroupedAlert, handled: dict[str, Any] | None) -> Member:
-    known = handled or {}
-    snoozed = known.get("snoozed_until")
-    over = not row.firing or handled is None or known["closed_at"] is not None
+def members_of(groups: Sequence[AggregationGroup]) -> list[tuple[AggregationGroup, list[Row]]]:
+    """The members of each group, with what people did to their alerts. One statement."""
+    by_group: defaultdict[UUID, list[Row]] = defaultdict(list)
+    for row in rows_of(_MEMBERS, [[group.pk for group in groups]]):
+        stored = _MEMBER.instance(row)
+        by_group[stored.group_id].append(Row(stored, _member(stored, *row[_MEMBER.width :])))
+    return [(group, by_group[group.pk]) for group in groups]
+
+
+def _member(  # noqa: PLR0913 (the columns of a row)
+    stored: GroupedAlert,
+    labels: str,
+    closed: bool,
+    acknowledged_at: datetime | None,
+    snoozed_until: datetime | None,
+    damped: bool | None,
+) -> Member:
     return Member(
-        alert_id=str(row.alert_id),
-        fingerprint=row.fingerprint,
-        labels=row.transition.labels,
-        state="resolved" if over else "firing",
-        starts_ms=from_datetime(row.starts_at),
-        sent=row.sent,  # type: ignore[arg-type] # the flush writes nothing else
-        acknowledged=known.get("acknowledged_at") is not None,
-        snoozed_until_ms=_ms(snoozed),
-        damped=bool(known.get("damped")),
+        alert_id=str(stored.alert_id),
+        fingerprint=stored.fingerprint,
+        labels=json.loads(labels),
+        state="resolved" if closed or not stored.firing else "firing",
+        starts_ms=from_datetime(stored.starts_at),
+        sent=stored.sent,  # type: ignore[arg-type] # the flush writes nothing else
+        acknowledged=acknowledged_at is not None,
+        snoozed_until_ms=_ms(snoozed_until),
+        damped=bool(damped),
     )
 
 
@@ -213,11 +229,13 @@ class _Flush:
     tenant_id: UUID
     now: datetime
     terms: FlushTerms
+    escalated: Set[UUID]
+    """Groups whose escalation runs."""
     messages: list[OutboxMessage] = field(default_factory=list)
     told: list[ToldAlert] = field(default_factory=list)
     suppressions: list[Suppression] = field(default_factory=list)
     changed: list[GroupedAlert] = field(default_factory=list)
-    forgotten: list[int] = field(default_factory=list)
+    forgotten: list[GroupedAlert] = field(default_factory=list)
     groups: list[AggregationGroup] = field(default_factory=list)
     beginnings: list[escalating.Beginning] = field(default_factory=list)
     ended: list[GroupedAlert] = field(default_factory=list)
@@ -289,7 +307,7 @@ class _Flush:
             if self._moved(row, verdict) and verdict.reason is not MemberReason.SENT:
                 self.suppressions.append(self._suppression(group, row, verdict))
             if verdict.alert_id in forgotten:
-                self.forgotten.append(row.stored.pk)
+                self.forgotten.append(row.stored)
                 if row.stored.sent == "firing":
                     self.ended.append(row.stored)
             elif self._apply(row, verdict):
@@ -334,17 +352,19 @@ class _Flush:
         self.groups.append(group)
 
     def store(self) -> None:
-        """Write everything, one statement a table."""
-        insert_rows(self.messages)
-        insert_rows(self.told)
-        insert_rows(self.suppressions)
-        update_rows(self.changed, ["sent", "verdict", "detail"])
-        if self.forgotten:
-            GroupedAlert.objects.for_tenant(self.tenant_id).filter(pk__in=self.forgotten).delete()
+        """Write everything: one statement for most flushes, more where escalations begin or end."""
+        writes = Writes()
+        writes.insert(self.messages)
+        writes.insert(self.told)
+        writes.insert(self.suppressions)
+        writes.update(self.changed, ["sent", "verdict", "detail"])
+        writes.delete(self.forgotten)
         timers = ["anchor_at", "next_flush_at", "last_notified_at", "leased_until"]
-        update_rows(self.groups, [*timers, "generation", "last_reason"])
+        writes.update(self.groups, [*timers, "generation", "last_reason"])
+        writes.store()
         escalating.tell_ends(self.tenant_id, self.ended, now=self.now)
-        escalating.settle(self.tenant_id, [group.pk for group in self.groups], now=self.now)
+        if self.escalated:
+            escalating.settle(self.tenant_id, self.escalated, now=self.now)
         escalating.begin(self.tenant_id, self.beginnings, now=self.now)
 
 

@@ -37,16 +37,16 @@ BACK: Final = "heartbeat_back"
 # is missing when it has not ended within the grace; starting again puts that off no further.
 _PING: Final = """
 UPDATE rules_heartbeat held
-SET last_ping_at = %(now)s, last_outcome = %(outcome)s,
+SET last_ping_at = %(now)s, last_outcome = %(outcome)s::text,
     due_at = CASE
-        WHEN NOT held.enabled OR %(outcome)s = 'fail' THEN NULL
-        WHEN %(outcome)s = 'success' THEN %(now)s + make_interval(secs => held.period_s + held.grace_s)
+        WHEN NOT held.enabled OR %(outcome)s::text = 'fail' THEN NULL
+        WHEN %(outcome)s::text = 'success' THEN %(now)s + make_interval(secs => held.period_s + held.grace_s)
         WHEN before.down_since IS NULL
             THEN LEAST(before.due_at, %(now)s + make_interval(secs => held.grace_s))
     END,
     down_since = CASE
-        WHEN NOT held.enabled OR %(outcome)s = 'success' THEN NULL
-        WHEN %(outcome)s = 'fail' THEN COALESCE(before.down_since, %(now)s)
+        WHEN NOT held.enabled OR %(outcome)s::text = 'success' THEN NULL
+        WHEN %(outcome)s::text = 'fail' THEN COALESCE(before.down_since, %(now)s)
         ELSE before.down_since
     END
 FROM (SELECT id, due_at, down_since FROM rules_heartbeat WHERE token_digest = %(digest)s FOR UPDATE) before

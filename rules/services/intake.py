@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,6 +22,7 @@ from alertsite.core.errors import PlatformError
 from alertsite.core.labels import LABEL_NAME, LabelSet, fingerprint, label_set
 from alertsite.tenancy.bulk import as_document, document_of, insert_documents
 from alertsite.tenancy.scope import platform_scope, tenant_scope
+from alertsite.tenancy.selecting import Selection, rows_of
 from rules.evaluation.states import (
     NEVER,
     ActiveAlerts,
@@ -33,8 +34,9 @@ from rules.evaluation.states import (
     Terms,
     advance,
 )
-from rules.models import AlertInstance, AlertTransition, Origin
+from rules.models import AlertInstance, AlertTransition, NotificationSettings, Origin
 from rules.services.dispatching import tell
+from rules.services.routing import settings_of
 from rules.services.transitions import transition_id
 
 MAX_ALERTS_A_REQUEST: Final = 10_000
@@ -45,12 +47,19 @@ _BLANK: Final = document_of(AlertInstance(state=State.FIRING))
 _AT_ONCE: Final = Terms(*(np.zeros(1, np.int64) for _ in range(3)))
 _NO_EXCEPTION: Final = Exceptions(np.zeros(1, bool), np.zeros(1, bool))
 
+_ALERT: Final = Selection(AlertInstance)
 # The tenant is compared as text, so that no index that begins with it is used: of a tenant whose alerts come
 # faster than statistics the planner believes that it has one, and would read them all for each batch.
-_KNOWN: Final = """
-SELECT * FROM rules_alertinstance
+_KNOWN: Final = f"""
+SELECT {_ALERT.of("known")} FROM rules_alertinstance known
 WHERE series_fingerprint = ANY(%s) AND tenant_id::text = %s AND rule_id IS NULL
+"""  # noqa: S608 (names of our own columns)
+
+# Held in ascending order, so that two batches never wait for each other in a circle.
+_HOLD: Final = """
+SELECT pg_advisory_xact_lock(hashtext(%s), stripe) FROM unnest(%s::int[]) stripe
 """
+STRIPES: Final = 256
 
 _RENEW: Final = """
 UPDATE rules_alertinstance held SET expires_at = posted.expires_at, annotations = posted.annotations
@@ -125,20 +134,29 @@ def checked_labels(labels: Mapping[str, str]) -> LabelSet:
 
 
 def take(
-    tenant_id: UUID, posted: Sequence[Posted], sender: Sender, *, now: datetime, timeout: timedelta
+    tenant_id: UUID,
+    posted: Sequence[Posted],
+    sender: Sender,
+    *,
+    now: datetime,
+    timeout: timedelta | None = None,
 ) -> Taken:
     """Store a batch of alerts: new ones begin, known ones are renewed, those with an end in the past are
-    over. All or nothing; sent twice, it is the same as once.
+    over; one without an end ends after `timeout`, the tenant's own if none is given. All or nothing; sent
+    twice, it is the same as once.
     """
     last = {one.fingerprint: one for one in posted}
     with transaction.atomic():
-        _hold(tenant_id)
-        found = AlertInstance.across_tenants.raw(_KNOWN, [list(last), str(tenant_id)])
+        _hold(tenant_id, last)
+        found = map(_ALERT.instance, rows_of(_KNOWN, [list(last), str(tenant_id)]))
         rows = {row.series_fingerprint: row for row in found}
         known = list(rows.values())
         firing = [one for one in last.values() if one.ends_at is None or one.ends_at > now]
         step = _step(known, firing, now)
-        batch = _Batch(tenant_id, sender, now, timeout)
+        settings = settings_of(tenant_id)
+        if timeout is None:
+            timeout = timedelta(seconds=settings.resolve_timeout_s)
+        batch = _Batch(settings, sender, now, timeout)
         groups = batch.store(step, known, firing)
         batch.renew(rows, firing)
     began = sum(change.origin < 0 for change in step.changes)
@@ -157,22 +175,25 @@ def expire(*, now: datetime, limit: int = 2_000) -> int:
 
 def _expire_of(tenant_id: UUID, alerts: list[UUID], now: datetime) -> int:
     with tenant_scope(tenant_id), transaction.atomic():
-        _hold(tenant_id)
-        rows = list(
-            AlertInstance.objects.for_tenant(tenant_id).filter(pk__in=alerts, expires_at__lte=now, rule=None)
-        )
+        due = AlertInstance.objects.for_tenant(tenant_id).filter(pk__in=alerts, rule=None)
+        _hold(tenant_id, due.values_list("series_fingerprint", flat=True))
+        rows = list(due.filter(expires_at__lte=now))
         step = _step(rows, [], now)
         for origin in {row.origin for row in rows}:
             own = [change for change in step.changes if rows[change.origin].origin == origin]
             sender = Sender(Origin(origin), "", ended="not_renewed")
-            _Batch(tenant_id, sender, now, timedelta(0)).end(own, rows)
+            _Batch(settings_of(tenant_id), sender, now, timedelta(0)).end(own, rows)
         return len(rows)
 
 
-def _hold(tenant_id: UUID) -> None:
-    """One writer of a tenant's foreign alerts at a time: replicas of a Prometheus send the same at once."""
+def _hold(tenant_id: UUID, fingerprints: Iterable[int]) -> None:
+    """One writer of a foreign alert at a time: replicas of a Prometheus send the same at once.
+
+    Alerts share `STRIPES` locks of their tenant: a lock for each would fill the table of locks.
+    """
+    stripes = sorted({fingerprint % STRIPES for fingerprint in fingerprints})
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"intake:{tenant_id}"])
+        cursor.execute(_HOLD, [f"intake:{tenant_id}", stripes])
 
 
 def _step(known: Sequence[AlertInstance], firing: Sequence[Posted], now: datetime) -> Step:
@@ -196,10 +217,15 @@ def _step(known: Sequence[AlertInstance], firing: Sequence[Posted], now: datetim
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    tenant_id: UUID
+    settings: NotificationSettings
     sender: Sender
     now: datetime
     timeout: timedelta
+
+    @property
+    def tenant_id(self) -> UUID:
+        """Whose alerts they are."""
+        return self.settings.tenant_id
 
     def store(self, step: Step, known: Sequence[AlertInstance], firing: Sequence[Posted]) -> int:
         """Write what began and what ended. Groups made due."""
@@ -207,7 +233,7 @@ class _Batch:
         insert_documents(AlertInstance, fresh)
         history = [self._began(alert) for alert in fresh]
         ended = [change for change in step.changes if change.origin >= 0]
-        return tell(history, now=self.now) + self.end(ended, known)
+        return tell(history, now=self.now, settings=self.settings) + self.end(ended, known)
 
     def end(self, changes: Sequence[Change], known: Sequence[AlertInstance]) -> int:
         """Write what ended. Groups made due."""
@@ -215,7 +241,7 @@ class _Batch:
         if not rows:
             return 0
         AlertInstance.objects.for_tenant(self.tenant_id).filter(pk__in=[row.pk for row in rows]).delete()
-        return tell([self._ended(row) for row in rows], now=self.now)
+        return tell([self._ended(row) for row in rows], now=self.now, settings=self.settings)
 
     def renew(self, known: Mapping[int, AlertInstance], firing: Sequence[Posted]) -> None:
         """Put off the end of alerts that were sent again."""

@@ -195,7 +195,8 @@ def _transition(
             "lateness_s": lateness_ms / 1000,
             "hold_for_s": spec.hold_for_ms / 1000,
             "shard": str(shard.pk),
-        },
+        }
+        | ({"anomalies": [one.as_facts() for one in item.anomalies]} if item.anomalies else {}),
     )
 
 

@@ -13,11 +13,10 @@ Claimed = tuple[str, int]
 
 
 @task(capability="notify", soft_time_limit=8, time_limit=10, expires=10)
-def wake_deliveries() -> dict[str, int]:
+def wake_deliveries(*, nudged: bool = False) -> dict[str, int]:
     """Claim due messages and hand them out by receiver. Idempotency key: the claim's fencing token."""
-    waking.begin_waking(waking.WAKE_DELIVERIES)
     now = to_datetime(SystemClock().now_ms())
-    waking.note_wake(waking.MESSAGES, now=now)
+    waking.begin_waking(waking.WAKE_DELIVERIES, waking.MESSAGES, nudged=nudged, now=now)
     claims = delivery.claim_due_messages(now=now)
     batches = delivery.batches(claims)
     for batch in batches:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -10,8 +12,10 @@ from alertsite.core.labels import label_set
 from alertsite.tenancy.models import Quota
 from ml.models import DriftEvent, ModelGroup
 from ml.services import training
+from rules.models import Rule
 from rules.series.protocols import SampleBatch
 from rules.services.stores import hot_store
+from tests.factories.rows import make_group
 
 GROUP = {
     "name": "hosts", "selector": "load", "warm_up": "30m", "season": "1h", "retrain_interval": "1h",
@@ -51,7 +55,10 @@ def test_a_preview_finds_the_spike_and_draws_it_and_saves_nothing(alice, acme, l
     found = answer.json()
     assert found["events"][0]["peak"] > 1
     assert found["events"][0]["labels"] == {"__name__": "load", "host": "a"}
-    assert 'class="firing"' in found["svg"]
+    values, scores = found["plots"]
+    assert 'class="firing"' in values
+    assert 'class="band"' in values
+    assert 'class="threshold"' in scores
     assert not ModelGroup.objects.for_tenant(acme).exists()
 
 
@@ -165,5 +172,108 @@ def test_the_admin_previews_a_group_with_events_and_plot(made, last_ms, admin_cl
     page = admin_client.get(f"/admin/ml/modelgroup/{made['id']}/preview/", {"hours": 1})
     assert page.status_code == 200
     text = page.content.decode()
-    assert "data:image/svg+xml;base64," in text
-    assert "1 events in 1 series" in text
+    assert "1 event in 1 series" in text
+    assert text.count("data:image/svg+xml;base64,") == 2
+
+
+def form_of(acme, **values) -> dict:
+    """What the admin's form of a group sends."""
+    usual = {"tenant": str(acme.pk), "kind": "anomaly", "detector": "ewma", "direction": "both"}
+    numbers = {"sensitivity": "1", "min_deviation": "0", "season_s": "3600", "warm_up_s": "1800"}
+    steps = {"step_s": "60", "retrain_interval_s": "3600", "horizons_s": "[3600]"}
+    return usual | numbers | steps | {"name": "hosts", "selector": "load", "hours": "1"} | values
+
+
+def test_the_admin_previews_a_group_that_is_not_saved(acme, last_ms, admin_client):
+    page = admin_client.post("/admin/ml/modelgroup/draft/", form_of(acme))
+    assert page.status_code == 200
+    assert "1 event in 1 series" in page.content.decode()
+    assert not ModelGroup.across_tenants.exists()
+    page = admin_client.post("/admin/ml/modelgroup/draft/", form_of(acme, selector="sum(load)"))
+    assert "is not an instant vector selector" in page.content.decode()
+    assert admin_client.get("/admin/ml/modelgroup/draft/").status_code == 403
+
+
+def test_the_admin_previews_changes_of_a_group_and_keeps_what_is_saved(made, acme, last_ms, admin_client):
+    changed = form_of(acme, detector="robust_zscore")
+    page = admin_client.post(f"/admin/ml/modelgroup/draft/?object={made['id']}", changed)
+    assert "robust_zscore: load" in page.content.decode()
+    assert ModelGroup.across_tenants.get().detector == "auto"
+
+
+RULE = {
+    "name": "Strange", "kind": "alerting", "state": "active", "severity": "high", "category": "",
+    "position": "0", "expr": "", "condition": "null", "recovery_expr": "", "hold_for_s": "0",
+    "keep_firing_for_s": "0", "labels": "{}", "annotations": "{}", "no_data_policy": "ok",
+    "error_policy": "keep_state", "alert_limit": "0", "versions-TOTAL_FORMS": "0",
+    "versions-INITIAL_FORMS": "0", "anomaly_sensitivity": "1", "anomaly_direction": "both",
+    "anomaly_min_deviation": "0", "anomaly_threshold": "1",
+}  # fmt: skip
+
+
+def test_the_rule_form_offers_model_groups_and_saves_an_anomaly(made, acme, admin_client):
+    group = make_group(acme)
+    assert 'value="hosts">hosts (' in admin_client.get("/admin/rules/rule/add/").content.decode()
+    chosen = RULE | {"group": str(group.pk), "anomaly_model_group": "hosts", "anomaly_threshold": "1.5"}
+    answer = admin_client.post("/admin/rules/rule/add/", chosen)
+    assert answer.status_code == 302, answer.context["errors"]
+    rule = Rule.objects.for_tenant(acme).get()
+    assert rule.expr == 'anomaly_score{model_group="hosts"} > 1.5'
+    page = admin_client.get(f"/admin/rules/rule/{rule.pk}/change/").content.decode()
+    assert 'value="hosts" selected' in page
+    again = chosen | {"condition": json.dumps(rule.condition), "expr": rule.expr, "anomaly_threshold": "2"}
+    answer = admin_client.post(f"/admin/rules/rule/{rule.pk}/change/", again)
+    assert answer.status_code == 302, answer.context["errors"]
+    assert Rule.objects.for_tenant(acme).get().expr == 'anomaly_score{model_group="hosts"} > 2'
+
+
+def test_the_rule_form_makes_the_group_of_series_to_watch(acme, last_ms, admin_client):
+    chosen = RULE | {"group": str(make_group(acme).pk), "anomaly_selector": "load"}
+    assert admin_client.post("/admin/rules/rule/add/", chosen).status_code == 302
+    made = ModelGroup.objects.for_tenant(acme).get()
+    assert made.selector == "load"
+    wider = chosen | {"name": "Stranger", "anomaly_threshold": "3"}
+    assert admin_client.post("/admin/rules/rule/add/", wider).status_code == 302
+    assert ModelGroup.objects.for_tenant(acme).count() == 1, "the threshold is the rule's, not the group's"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param({"anomaly_model_group": "hosts"}, "1 event in 1 series", id="a group"),
+        pytest.param({"anomaly_selector": "nothing"}, "none of 0 series has", id="no history"),
+        pytest.param({"anomaly_model_group": "hosts", "hold_for_s": "600"}, "0 events in", id="held for"),
+        pytest.param(
+            {"anomaly_model_group": "hosts", "anomaly_threshold": "999"}, "0 events in", id="threshold"
+        ),
+        pytest.param({"expr": "load > 1"}, "The rule has no anomaly", id="no anomaly"),
+        pytest.param({"anomaly_selector": "load", "name": ""}, "This field is required", id="a fault"),
+    ],
+)
+def test_the_rule_form_previews_an_anomaly_and_saves_nothing(made, acme, admin_client, change, told):
+    form = RULE | {"group": str(make_group(acme).pk), "hours": "1"} | change
+    page = admin_client.post("/admin/rules/rule/anomaly/", form)
+    assert page.status_code == 200
+    assert told in page.content.decode()
+    assert not Rule.objects.for_tenant(acme).exists()
+    assert ModelGroup.objects.for_tenant(acme).count() == 1
+
+
+def test_an_anomaly_is_said_in_a_sentence_by_rest_and_in_the_form(alice, acme, last_ms, admin_client):
+    group = make_group(acme)
+    draft = {"group": group.pk, "name": "Said", "sentence": "tell me when load is unusually high for 2m"}
+    answer = alice.post("/api/rules/", draft, format="json")
+    assert answer.status_code == 201, answer.json()
+    assert (answer.json()["condition"]["direction"], answer.json()["for"]) == ("up", "2m")
+    made = ModelGroup.objects.for_tenant(acme).get()
+    assert (made.selector, made.direction) == ("load", "up")
+    refused = alice.post("/api/rules/", draft | {"name": "No", "sentence": "load is fine"}, format="json")
+    assert "unusually high" in str(refused.json()["errors"]["sentence"])
+
+    form = RULE | {"group": str(group.pk), "anomaly_sentence": "load is unusually high for 90s"}
+    answer = admin_client.post("/admin/rules/rule/add/", form)
+    assert answer.status_code == 302, answer.context["errors"]
+    rule = Rule.objects.for_tenant(acme).get(name="Strange")
+    assert (rule.condition["direction"], rule.hold_for_s) == ("up", 90)
+    answer = admin_client.post("/admin/rules/rule/add/", form | {"anomaly_sentence": "load is fine"})
+    assert "unusually high" in str(answer.context["errors"])

@@ -18,7 +18,9 @@ from ml.models import ModelGroup
 from ml.services import claiming, groups, scoring, training
 from ml.services.explaining import explain
 from ml.services.groups import InvalidModelGroup
+from ml.services.previewing import preview
 from ml.services.reading import read_grid
+from ml.services.versions import TooLittleHistory
 from rules.models import AlertInstance, Shard
 from rules.series.protocols import SampleBatch
 from rules.services import evaluation, waking
@@ -221,3 +223,36 @@ def test_what_cannot_be_told_is_refused_at_its_field(tenant, clock, values, fiel
 def test_forecasts_have_no_scores_to_explain(tenant, clock):
     with pytest.raises(InvalidParameter, match="group of the kind anomaly"):
         explain(make(tenant, clock, **FORECASTS), clock.now_ms(), now_ms=clock.now_ms())
+
+
+def test_a_preview_tells_what_came_against_what_was_foretold(tenant, clock):
+    write(tenant, clock)
+    group = ModelGroup(tenant=tenant, **FORECASTS)
+    end_ms = clock.now_ms()
+    found = preview(group, end_ms - 24 * 3_600_000, end_ms, now_ms=end_ms)
+    [plot] = found.plots
+    came, told = plot.lines
+    assert (found.series, dict(told.labels)["__name__"], len(plot.times_ms)) == (1, "forecast", 72)
+    assert told.values[:48] == [None] * 48
+    assert told.values[48:] == pytest.approx(came.values[48:], abs=1.0)
+    wide, narrow = plot.bands
+    assert wide.lower[-1] <= narrow.lower[-1] < told.values[-1] < narrow.upper[-1] <= wide.upper[-1]
+    assert found.quality["mase"] < 1.2
+
+
+@pytest.mark.parametrize(
+    ("values", "hours", "fault"),
+    [
+        pytest.param({}, 0, InvalidParameter, id="no span"),
+        pytest.param({}, 200, InvalidParameter, id="more than a week"),
+        pytest.param({}, 120, TooLittleHistory, id="too little before the span"),
+        pytest.param({"selector": "nothing"}, 24, TooLittleHistory, id="no series"),
+        pytest.param({"kind": "incident", "selector": ""}, 24, InvalidParameter, id="incidents"),
+    ],
+)
+def test_what_cannot_be_previewed_is_refused(tenant, clock, values, hours, fault):
+    write(tenant, clock)
+    group = ModelGroup(tenant=tenant, **FORECASTS | values)
+    end_ms = clock.now_ms()
+    with pytest.raises(fault):
+        preview(group, end_ms - hours * 3_600_000, end_ms, now_ms=end_ms)

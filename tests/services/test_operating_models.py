@@ -6,18 +6,18 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.db import transaction
 
 from alertsite.core.errors import Conflict
 from alertsite.core.labels import label_set
 from ml.detectors.registry import DEEP
-from ml.models import DriftEvent, ModelGroup, ModelVersion, TrainingCheckpoint
-from ml.services import checkpoints, claiming, drifting, groups, scoring, training
+from ml.models import DriftEvent, ModelGroup, ModelVersion, SeenAnomaly, TrainingCheckpoint
+from ml.services import checkpoints, claiming, drifting, groups, pruning, scoring, training
 from ml.services.explaining import explain
 from ml.services.measuring import accuracy_of
-from rules.models import AlertInstance, AlertTransition, Feedback, Shard
+from rules.models import Feedback
 from rules.series.protocols import SampleBatch
-from rules.services import authoring, evaluation, waking
-from rules.services.authoring import Author, RuleDraft
+from rules.services.authoring import Author
 from rules.services.stores import hot_store
 from tests.factories.modelling import (
     HISTORY,
@@ -29,7 +29,7 @@ from tests.factories.modelling import (
     state_of,
     write,
 )
-from tests.factories.rows import NOON, make_group
+from tests.factories.rows import NOON
 
 
 def versions_of(group: ModelGroup):
@@ -268,29 +268,72 @@ def test_accuracy_of_a_version(quality, accuracy):
     assert accuracy_of(quality) == accuracy
 
 
-def test_a_condition_makes_the_group_whose_score_fires_an_alert_that_can_be_explained(tenant, clock):
+def test_old_versions_go_with_their_files_and_what_is_referred_to_stays(
+    tenant, clock, settings, tmp_path, django_capture_on_commit_callbacks
+):
+    settings.ML_MODEL_PATH = str(tmp_path)
     write(tenant, clock, ordinary(HISTORY))
-    draft = RuleDraft(
-        name="Strange load",
-        condition={"type": "anomaly", "selector": "load", "detector": "ewma"},
-        annotations={
-            "summary": "{{ $labels.metric }} scores {{ $value }}, expected "
-            "{{ with query (printf `anomaly_expected{model_group='%s'}` $labels.model_group) }}"
-            "{{ . | first | value }}{{ end }}"
-        },
-    )
-    authoring.save_rule(make_group(tenant, interval_s=60), draft, Author("alice", clock.now()))
-    group = ModelGroup.objects.for_tenant(tenant).get()
-    assert learn(group, clock).status == "champion"
+    group = make_models(tenant, clock)
+    learn(group, clock)
+    minute(tenant, clock, 60.0)  # version 1 tells of an anomaly
     for _ in range(2):
-        minute(tenant, clock, 60.0)
-    Shard.objects.for_tenant(tenant).update(next_due_at=clock.now())
-    evaluation.evaluate_claims(waking.claim_due_shards(now=clock.now()), clock)
-    alert = AlertInstance.objects.for_tenant(tenant).get()
-    assert alert.labels["model_group"] == group.name
-    fired = AlertTransition.objects.for_tenant(tenant).filter(alert_id=alert.pk).first()
-    assert "load scores" in str(fired.annotations)
-    version, [told] = explain(group, clock.now_ms(), now_ms=clock.now_ms())
-    assert told.score > 1
-    assert told.reasons
-    assert version.trained_until
+        minute(tenant, clock, 10.0)
+        learn(group, clock)
+    DriftEvent.objects.for_tenant(tenant).create(
+        tenant=tenant, group=group, version=versions_of(group).get(number=3), subject="values",
+        psi=1.0, bound=0.25, training_asked=True, at=clock.now(),
+    )  # fmt: skip
+    with django_capture_on_commit_callbacks(execute=True):
+        for _ in range(5):
+            minute(tenant, clock, 10.0)
+            learn(group, clock)
+
+    kept = dict(versions_of(group).order_by("number").values_list("number", "status"))
+    assert kept == {1: "retired", 3: "retired", 6: "retired", 7: "retired", 8: "champion"} | {
+        5: "retired"  # the parent of 6
+    }
+    files = {path.stem for path in tmp_path.rglob("*.safetensors")}
+    assert files == set(versions_of(group).values_list("checksum", flat=True))
+    SeenAnomaly.objects.for_tenant(tenant).update(last_at=clock.now() - timedelta(days=31))
+    assert pruning.prune_versions(group, now=clock.now()) == 1
+    assert not versions_of(group).filter(number=1).exists()
+    assert not SeenAnomaly.objects.for_tenant(tenant).exists()
+    assert groups.rollback(versions_of(group).get(number=8), Author("alice", clock.now())).number == 7
+    minute(tenant, clock, 10.0)
+    assert state_of(group) == ("active", "")
+
+
+def test_what_a_champion_that_was_rolled_back_may_be_rolled_back_to_stays(tenant, clock):
+    write(tenant, clock, ordinary(HISTORY))
+    group = make_models(tenant, clock)
+    for _ in range(6):
+        minute(tenant, clock, 10.0)
+        learn(group, clock)
+    versions_of(group).update(parent=None)
+    for number in (6, 5):
+        groups.rollback(versions_of(group).get(number=number), Author("alice", clock.now()))
+    pruning.prune_versions(group, now=clock.now())
+    assert set(versions_of(group).values_list("number", flat=True)) == {6, 5, 4, 3}
+
+
+def test_a_version_stays_when_its_removal_is_undone(tenant, clock, settings, tmp_path):
+    """Files go after the rows, never before: a transaction that fails leaves both."""
+    settings.ML_MODEL_PATH = str(tmp_path)
+    write(tenant, clock, ordinary(HISTORY))
+    group = make_models(tenant, clock)
+    for _ in range(4):
+        minute(tenant, clock, 10.0)
+        learn(group, clock)
+    before = {path.stem for path in tmp_path.rglob("*.safetensors")}
+
+    def undone() -> None:
+        with transaction.atomic():
+            assert pruning.prune_versions(group, now=clock.now()) == 1
+            raise RuntimeError
+
+    versions_of(group).filter(number=4).update(parent=None)
+    versions_of(group).filter(status="retired").update(status="challenger")
+    with pytest.raises(RuntimeError):
+        undone()
+    assert versions_of(group).count() == 4
+    assert {path.stem for path in tmp_path.rglob("*.safetensors")} == before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 import redis
 from celery import current_app
@@ -14,6 +16,9 @@ from rules.services.stores import redis_client
 from tests.factories.healing import fire, make_playbook
 from tests.factories.playbooks import RESTART
 from tests.factories.rows import make_tenant
+from tests.fakes.clock import FakeClock
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def test_a_nudge_that_waits_is_not_sent_again(sent, django_capture_on_commit_cal
 
 def test_another_is_sent_once_the_task_has_begun(sent, django_capture_on_commit_callbacks):
     nudge(django_capture_on_commit_callbacks)
-    waking.begin_waking(waking.WAKE_GROUPS)
+    waking.begin_waking(waking.WAKE_GROUPS, waking.GROUPS, nudged=True, now=NOW)
     nudge(django_capture_on_commit_callbacks)
     assert sent == [waking.WAKE_GROUPS] * 2
 
@@ -53,7 +58,69 @@ def test_a_waking_task_works_without_redis(monkeypatch):
             raise redis.ConnectionError("away")
 
     monkeypatch.setattr(waking, "redis_client", Lost)
-    waking.begin_waking(waking.WAKE_GROUPS)
+    waking.begin_waking(waking.WAKE_GROUPS, waking.GROUPS, nudged=True, now=NOW)
+
+
+def test_only_who_was_woken_by_time_shows_that_time_is_kept(sent):
+    for nudged in (True, False):
+        waking.begin_waking(waking.WAKE_GROUPS, waking.GROUPS, nudged=nudged, now=NOW)
+        assert waking.wake_is_overdue(waking.GROUPS, now=NOW) is nudged
+
+
+class Work:
+    """Alerts that become due, and what hears of them."""
+
+    def __init__(self, nudge, *arrivals):
+        self.due: list[str] = []
+        self.done: list[list[str]] = []
+        self._arrivals = list(arrivals)
+        self._nudge = nudge
+
+    def look(self):
+        found, self.due = self.due, []
+        return found
+
+    def act(self, found):
+        self.done.append(list(found))
+        if self._arrivals:
+            self.due.append(self._arrivals.pop(0))
+            self._nudge()
+
+
+def test_what_comes_while_a_nudged_task_works_needs_no_other(sent, django_capture_on_commit_callbacks):
+    work = Work(lambda: nudge(django_capture_on_commit_callbacks), "second", "third")
+    work.due = ["first"]
+    nudge(django_capture_on_commit_callbacks)
+    assert waking.until_idle(waking.WAKE_GROUPS, work.look, work.act, FakeClock(NOW)) == 3
+    assert work.done == [["first"], ["second"], ["third"]]
+    assert sent == [waking.WAKE_GROUPS]
+    nudge(django_capture_on_commit_callbacks)
+    assert sent == [waking.WAKE_GROUPS] * 2
+
+
+def test_what_is_stored_just_after_a_look_that_found_nothing_is_found_or_nudges(
+    sent, django_capture_on_commit_callbacks
+):
+    work = Work(lambda: nudge(django_capture_on_commit_callbacks))
+    nudge(django_capture_on_commit_callbacks)
+
+    def act(found):
+        if not work.done:
+            work.due.append("late")
+            nudge(django_capture_on_commit_callbacks)
+        work.act(found)
+
+    assert waking.until_idle(waking.WAKE_GROUPS, work.look, act, FakeClock(NOW)) == 1
+    assert work.done == [[], ["late"]]
+
+
+def test_a_nudged_task_ends_though_there_is_always_more(sent):
+    clock = FakeClock(NOW)
+
+    def act(_):
+        clock.advance(milliseconds=waking.STAYS_MS // 2)
+
+    assert waking.until_idle(waking.WAKE_GROUPS, lambda: ["more"], act, clock) == 3
 
 
 @pytest.mark.parametrize(

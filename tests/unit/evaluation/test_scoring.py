@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from rules.evaluation.plots import Line, Plot, draw, threshold_of
+from rules.evaluation.plots import Band, Line, Plot, draw, round_values, threshold_of
 from rules.evaluation.replay import FiringInterval, Replay
 from rules.evaluation.scoring import Span, difference, episodes, score
 from rules.language.format import format_expr
@@ -77,3 +77,29 @@ def test_picture_is_svg_with_line_threshold_and_shade():
     assert [line.count("M") for line in lines] == [2]
     assert [one.text for one in tree.iter(f"{space}title")] == ['{host="<a>\\"&"}']
     assert len([one for one in tree.iter() if one.get("class") in {"threshold", "firing"}]) == 2
+
+
+def test_picture_has_bands_that_break_and_a_legend_that_names_everything():
+    lines = [Line((("__name__", "load"),), [1, 2, 3, 4])]
+    bands = [Band("usual", [0, None, 2, 3], [2, 3, 4, 5])]
+    plot = Plot(np.array([0, 1, 2, 3]) * MINUTE, lines, 2.5, spans((2, 3)), bands, legend=True)
+
+    tree = ET.fromstring(draw(plot))
+
+    (area,) = (one for one in tree.iter() if one.get("class") == "band")
+    assert area.get("d").count("Z") == 2
+    legend = [one.text for one in tree.iter() if one.get("class") == "legend"]
+    assert legend == ["load", "usual", "threshold 2.5", "anomalous"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "values"),
+    [
+        pytest.param(-0.48, 17.6, [0, 5, 10, 15], id="fives"),
+        pytest.param(0, 100, [0, 20, 40, 60, 80, 100], id="both ends"),
+        pytest.param(5.9e9, 6.1e9, [5.9e9, 5.95e9, 6e9, 6.05e9, 6.1e9], id="large"),
+        pytest.param(-0.012, -0.002, [-0.012, -0.01, -0.008, -0.006, -0.004, -0.002], id="small"),
+    ],
+)
+def test_values_of_an_axis_are_round(low, high, values):
+    assert round_values(low, high) == pytest.approx(values)
