@@ -93,6 +93,9 @@ def test_fault_of_secret(value, fault):
     assert bool(fault_of_secret(value)) == bool(fault)
 
 
+PREPARING = {"server_side_binding": True, "prepare_threshold": 5}
+
+
 def test_secret_may_come_from_a_file(tmp_path):
     (tmp_path / "secret").write_text(GOOD_SECRET + "\n")
     assert Environment({"NAME_FILE": str(tmp_path / "secret")}).secret("NAME") == GOOD_SECRET
@@ -123,13 +126,13 @@ def test_unusable_file_is_refused(tmp_path, contents, message):
                 "PORT": "5433",
                 "USER": "me",
                 "PASSWORD": "p@ss",
-                "OPTIONS": {"sslmode": "require"},
+                "OPTIONS": PREPARING | {"sslmode": "require"},
             },
             id="over the network",
         ),
         pytest.param(
             "postgresql://me@/site?host=/srv/my+state",
-            {"HOST": "/srv/my state", "PORT": "", "USER": "me", "PASSWORD": "", "OPTIONS": {}},
+            {"HOST": "/srv/my state", "PORT": "", "USER": "me", "PASSWORD": "", "OPTIONS": PREPARING},
             id="over a socket",
         ),
     ],
