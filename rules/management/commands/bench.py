@@ -104,7 +104,8 @@ class Command(BaseCommand):
                 cost,
                 f"{active:,} active: page {cost.page_ms:.0f} ms, filtered {cost.filtered_page_ms:.0f} ms, "
                 f"acknowledge {min(active, 10_000):,} in {cost.acknowledge_10k_s:.2f} s, silence "
-                f"{cost.silence_s * 1000:.0f} ms, web {cost.web_mb:.0f} MB",
+                f"{cost.silence_s * 1000:.0f} ms, web {cost.web_mb:.0f} MB, "
+                f"{cost.web_private_mb:.0f} of them its own",
                 as_json=options["json"],
             )
 
