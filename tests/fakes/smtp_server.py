@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 OK = "250 OK"
 
 
-@dataclass(slots=True)
+@dataclass  # without slots: aiosmtpd looks at every attribute, which Python 3.11.2 refuses beside them
 class FakeMailbox:
     """Answers by recipient and to the message; what was taken is in `messages`."""
 
