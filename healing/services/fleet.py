@@ -33,7 +33,7 @@ class CeleryFleet:
         queues: Any = asked.active_queues() or {}
         serving = {name for name, served in queues.items() if any(one["name"] == EVALUATE for one in served)}
         stats: Any = asked.stats() or {}
-        return {name: int(stats[name]["pool"]["max-concurrency"]) for name in sorted(serving & set(stats))}
+        return {name: len(stats[name]["pool"]["processes"]) for name in sorted(serving & set(stats))}
 
     def resize(self, worker: str, by: int) -> None:
         """By `pool_grow` and `pool_shrink`: a process that works ends its task first."""

@@ -173,7 +173,8 @@ class Control:
         ]}  # fmt: skip
 
     def stats(self):
-        return {"evaluate@a": {"pool": {"max-concurrency": 2}}, "notify@a": {"pool": {"max-concurrency": 8}}}
+        pids = {"max-concurrency": 7, "processes": [11, 12]}  # the first: as it was started
+        return {"evaluate@a": {"pool": pids}, "notify@a": {"pool": {"max-concurrency": 8}}}
 
     def pool_grow(self, n, destination):
         self.told.append((n, destination))
