@@ -13,7 +13,7 @@ from healing.services.links import approval_link
 from healing.services.playbooks import BREAKER_ALERT
 from rules.models import AlertTransition, Origin, OutboxMessage, Receiver, ToldAlert
 from rules.services import selfalerts
-from rules.services.waking import nudge_deliveries_after_commit
+from rules.services.nudging import nudge_deliveries_after_commit
 
 APPROVAL: Final = "HealingApproval"
 PERSON: Final = "HealingNeedsPerson"

@@ -9,7 +9,7 @@ from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.web.task import task
 from healing.services import advancing, claiming, expiring, starting
 from healing.services.means import Means
-from rules.services import waking
+from rules.services import nudging, waking
 
 Claimed = tuple[str, str, int]
 """run id, tenant id, fencing token"""
@@ -22,7 +22,7 @@ def wake_healing(*, nudged: bool = False) -> dict[str, int]:
     Idempotency key: the cue, and the claim's fencing token.
     """
     now = to_datetime(SystemClock().now_ms())
-    waking.begin_waking(waking.WAKE_HEALING, waking.HEALING, nudged=nudged, now=now)
+    nudging.begin_waking(nudging.WAKE_HEALING, waking.HEALING, nudged=nudged, now=now)
     started = starting.start_from_cues(now=now) + starting.start_by_predictions(now=now)
     claims = claiming.claim_due_runs(now=now)
     batches = claiming.batches(claims)

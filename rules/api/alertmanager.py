@@ -20,9 +20,9 @@ from rules.models import Origin, Receiver, Silence
 from rules.services import alertstatus, configuring, intake, silencing
 from rules.services.authoring import Author
 from rules.services.intake import InvalidAlert, Posted, Sender
+from rules.services.nudging import nudge_after_commit
 from rules.services.routing import matchers_of
 from rules.services.silencing import SilenceDraft
-from rules.services.waking import nudge_after_commit
 
 COMPATIBLE_WITH: Final = "0.28.0"
 """The release of Alertmanager whose API this is."""

@@ -98,6 +98,11 @@ class OutboxMessage(TenantModel):
         ]
         indexes = [
             models.Index(fields=["next_attempt_at"], name="outbox_due", condition=Q(status="due")),
+            models.Index(
+                fields=["receiver", "next_attempt_at"],
+                name="outbox_due_of_receiver",
+                condition=Q(status="due"),
+            ),
             models.Index(fields=["tenant", "status", "-created_at"], name="outbox_by_status"),
             models.Index(fields=["created_at"], name="outbox_dead", condition=Q(status="dead")),
         ]

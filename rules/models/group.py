@@ -52,7 +52,12 @@ class AggregationGroup(TenantModel):
                 fields=["next_flush_at"],
                 name="aggregation_group_due",
                 condition=Q(next_flush_at__isnull=False),
-            )
+            ),
+            models.Index(
+                fields=["tenant", "next_flush_at"],
+                name="aggregation_group_due_of_tenant",
+                condition=Q(next_flush_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

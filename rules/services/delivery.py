@@ -4,10 +4,9 @@ not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
 from random import Random, SystemRandom
 from typing import Any, Final
 from uuid import UUID
@@ -37,7 +36,7 @@ MESSAGES_PER_BATCH: Final = 20
 RATE_WINDOW: Final = timedelta(minutes=1)
 
 # One turn for each receiver first: a receiver with many messages does not make the others wait.
-_CLAIM = """
+_CLAIM: Final = """
 WITH due AS (
     SELECT id, row_number() OVER (PARTITION BY receiver_id ORDER BY next_attempt_at) AS turn
     FROM rules_outboxmessage
@@ -53,6 +52,27 @@ UPDATE rules_outboxmessage message
 SET leased_until = %(until)s, fencing_token = message.fencing_token + 1
 FROM taken WHERE message.id = taken.id
 RETURNING message.id, message.receiver_id, message.fencing_token
+"""
+
+_CLAIM_OF: Final = """
+WITH taken AS (
+    SELECT id FROM rules_outboxmessage
+    WHERE receiver_id = %(receiver)s AND status = 'due' AND next_attempt_at <= %(now)s
+        AND leased_until <= %(now)s
+    ORDER BY next_attempt_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE rules_outboxmessage message
+SET leased_until = %(until)s, fencing_token = message.fencing_token + 1
+FROM taken WHERE message.id = taken.id
+RETURNING message.id, message.receiver_id, message.fencing_token
+"""
+
+_LEAVE: Final = """
+UPDATE rules_outboxmessage message SET leased_until = %(now)s
+FROM unnest(%(ids)s::uuid[], %(tokens)s::bigint[]) AS held(id, token)
+WHERE message.id = held.id AND message.fencing_token = held.token AND message.status = 'due'
 """
 
 _MESSAGE: Final = Selection(OutboxMessage)
@@ -125,17 +145,20 @@ def claim_due_messages(*, now: datetime, limit: int = 500) -> list[MessageClaim]
         return [MessageClaim(*row) for row in cursor.fetchall()]
 
 
-def batches(claims: Iterable[MessageClaim]) -> list[list[MessageClaim]]:
-    """Claims by receiver, so that a slow one holds up no other, at most `MESSAGES_PER_BATCH` together."""
-    ordered = sorted(claims, key=lambda claim: claim.receiver_id)
-    found: list[list[MessageClaim]] = []
-    for _, group in groupby(ordered, key=lambda claim: claim.receiver_id):
-        members = list(group)
-        found += [
-            members[start : start + MESSAGES_PER_BATCH]
-            for start in range(0, len(members), MESSAGES_PER_BATCH)
-        ]
-    return found
+def claim_messages_of(receiver_id: UUID, *, now: datetime, limit: int) -> list[MessageClaim]:
+    """Take messages of one receiver that are due and free, the most overdue first."""
+    parameters = {"receiver": receiver_id, "now": now, "until": now + QUEUE_LEASE, "limit": limit}
+    with platform_scope():
+        return [MessageClaim(*row) for row in rows_of(_CLAIM_OF, parameters)]
+
+
+def leave(claims: Sequence[MessageClaim], *, now: datetime) -> None:
+    """Give claims up: the messages are free for whoever claims them next."""
+    if not claims:
+        return
+    ids, tokens = [one.message_id for one in claims], [one.fencing_token for one in claims]
+    with platform_scope(), connection.cursor() as cursor:
+        cursor.execute(_LEAVE, {"ids": ids, "tokens": tokens, "now": now})
 
 
 def deliver(
@@ -320,11 +343,6 @@ def _room(receiver_id: UUID, now: datetime) -> datetime | None:
     first = attempts.order_by("-started_at").values_list("started_at", flat=True)
     earliest: datetime | None = first[receiver.max_per_minute - 1 : receiver.max_per_minute].first()
     return None if earliest is None else earliest + RATE_WINDOW
-
-
-def claims_from(claimed: Iterable[Sequence[object]]) -> list[tuple[UUID, int]]:
-    """Claims as they travel in a task's message: `[message id, fencing token]`."""
-    return [(UUID(str(message_id)), int(str(token))) for message_id, token in claimed]
 
 
 def replay_dead(message: OutboxMessage, *, now: datetime) -> bool:

@@ -20,8 +20,8 @@ from rules.alerts.grouping import first_flush_ms
 from rules.evaluation.states import NOTIFIED, State
 from rules.models import AggregationGroup, AlertTransition, GroupedAlert, NotificationSettings
 from rules.services.damping import note_flapping
+from rules.services.nudging import nudge_after_commit, nudge_healing_after_commit
 from rules.services.routing import Place, Routing, routing_at, routing_of, settings_of
-from rules.services.waking import nudge_after_commit, nudge_healing_after_commit
 
 # Whoever changes groups of a tenant takes them in the order of their keys: nobody waits in a circle.
 _HOLD: Final = """

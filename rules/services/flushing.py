@@ -48,16 +48,30 @@ log = structlog.get_logger(__name__)
 
 LEASE: Final = timedelta(seconds=60)
 GROUPS_PER_TRANSACTION: Final = 100
-GROUPS_PER_TASK: Final = 500
 _MESSAGE_SPACE: Final = uuid.UUID("5a0b8a52-6bb9-4d0c-8f5c-0c8a8a1e7f10")
 
-# Every tenant's most overdue group goes before anyone's second: a storm in one delays no other.
+# Every tenant's most overdue group goes before anyone's second: a storm in one delays no other. Of many that
+# are due each tenant is asked for its own: to order them all would take longer than to flush what is claimed.
 _CLAIM: Final = """
-WITH due AS (
-    SELECT id, row_number() OVER (PARTITION BY tenant_id ORDER BY next_flush_at) AS turn
-    FROM rules_aggregationgroup
+WITH early AS MATERIALIZED (
+    SELECT id, tenant_id, next_flush_at FROM rules_aggregationgroup
     WHERE next_flush_at <= %(now)s AND leased_until <= %(now)s
         AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+    ORDER BY next_flush_at
+    LIMIT %(many)s
+), candidates AS (
+    SELECT id, tenant_id, next_flush_at FROM early WHERE (SELECT count(*) FROM early) < %(many)s
+    UNION ALL
+    SELECT own.id, own.tenant_id, own.next_flush_at
+    FROM tenancy_tenant tenant CROSS JOIN LATERAL (
+        SELECT id, tenant_id, next_flush_at FROM rules_aggregationgroup
+        WHERE tenant_id = tenant.id AND next_flush_at <= %(now)s AND leased_until <= %(now)s
+        ORDER BY next_flush_at
+        LIMIT %(limit)s
+    ) own
+    WHERE (SELECT count(*) FROM early) = %(many)s AND (%(tenant)s::uuid IS NULL OR tenant.id = %(tenant)s)
+), due AS (
+    SELECT id, row_number() OVER (PARTITION BY tenant_id ORDER BY next_flush_at) AS turn FROM candidates
 ), taken AS (
     SELECT held.id FROM rules_aggregationgroup held JOIN due USING (id)
     WHERE held.next_flush_at <= %(now)s AND held.leased_until <= %(now)s
@@ -70,6 +84,8 @@ SET leased_until = %(until)s, fencing_token = held.fencing_token + 1
 FROM taken WHERE held.id = taken.id
 RETURNING held.id, held.tenant_id, held.fencing_token
 """
+MANY: Final = 1_000
+"""So many due groups are ordered as they are."""
 
 _GROUP: Final = Selection(AggregationGroup)
 _RECEIVER: Final = Selection(Receiver, "id", "name", "send_resolved")
@@ -119,30 +135,25 @@ class FlushSummary:
 def claim_due_groups(*, now: datetime, limit: int = 2_000, tenant_id: UUID | None = None) -> list[GroupClaim]:
     """Take groups whose flush is due and free, one of each tenant before anyone's second."""
     parameters: dict[str, Any] = {"now": now, "until": now + LEASE, "limit": limit, "tenant": tenant_id}
+    parameters["many"] = max(limit, MANY)
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, parameters)
         return [GroupClaim(*row) for row in cursor.fetchall()]
 
 
-def batches(claims: Iterable[GroupClaim]) -> list[list[GroupClaim]]:
-    """Claims by tenant, at most `GROUPS_PER_TASK` together."""
-    by_tenant: defaultdict[UUID, list[GroupClaim]] = defaultdict(list)
+def by_tenant(claims: Iterable[GroupClaim]) -> list[list[GroupClaim]]:
+    """Claims by tenant, those of who has fewest first: they wait for nobody's storm."""
+    found: defaultdict[UUID, list[GroupClaim]] = defaultdict(list)
     for claim in claims:
-        by_tenant[claim.tenant_id].append(claim)
-    return [
-        members[start : start + GROUPS_PER_TASK]
-        for members in by_tenant.values()
-        for start in range(0, len(members), GROUPS_PER_TASK)
-    ]
+        found[claim.tenant_id].append(claim)
+    return sorted(found.values(), key=len)
 
 
 def flush(claims: Sequence[GroupClaim], clock: Clock) -> FlushSummary:
     """Flush claimed groups. A tenant that fails stays due and stops no other."""
     summary = FlushSummary()
-    by_tenant: defaultdict[UUID, list[GroupClaim]] = defaultdict(list)
-    for claim in claims:
-        by_tenant[claim.tenant_id].append(claim)
-    for tenant_id, own in by_tenant.items():
+    for own in by_tenant(claims):
+        tenant_id = own[0].tenant_id
         with tenant_scope(tenant_id):
             for start in range(0, len(own), GROUPS_PER_TRANSACTION):
                 part = own[start : start + GROUPS_PER_TRANSACTION]
@@ -366,10 +377,3 @@ class _Flush:
         if self.escalated:
             escalating.settle(self.tenant_id, self.escalated, now=self.now)
         escalating.begin(self.tenant_id, self.beginnings, now=self.now)
-
-
-def claims_from(claimed: Iterable[Sequence[object]]) -> list[GroupClaim]:
-    """Claims as they travel in a task's message: `[group id, tenant id, fencing token]`."""
-    return [
-        GroupClaim(UUID(str(group)), UUID(str(tenant)), int(str(token))) for group, tenant, token in claimed
-    ]

@@ -23,8 +23,8 @@ from rules.models import AlertAction, AlertInstance, AlertTransition, Feedback, 
 from rules.services import escalating
 from rules.services.authoring import Author
 from rules.services.dispatching import make_due, tell
+from rules.services.nudging import nudge_after_commit
 from rules.services.transitions import transition_id
-from rules.services.waking import nudge_after_commit
 
 MAX_AT_ONCE: Final = 20_000
 MAX_SNOOZE: Final = timedelta(days=30)

@@ -24,8 +24,8 @@ from alertsite.tenancy.services import digest_of
 from rules.models import Heartbeat, Origin
 from rules.services.authoring import Author
 from rules.services.intake import InvalidAlert, Posted, Sender, checked_labels, take
+from rules.services.nudging import nudge_after_commit
 from rules.services.tokens import new_token
-from rules.services.waking import nudge_after_commit
 
 ALERTNAME: Final = "HeartbeatMissing"
 FOREVER: Final = timedelta(days=36_500)

@@ -17,8 +17,8 @@ from rules.alerts.mapping import InvalidMapping, MappedAlert, UnmappedDocument, 
 from rules.models import InboundHook, Origin
 from rules.services.authoring import Author
 from rules.services.intake import InvalidAlert, Posted, Sender, Taken, checked_labels, take
+from rules.services.nudging import nudge_after_commit
 from rules.services.tokens import new_token
-from rules.services.waking import nudge_after_commit
 
 MAX_URL = 2_000
 

@@ -16,8 +16,8 @@ from alertsite.tenancy.managers import TenantModel
 from rules.alerts.intervals import parse_named
 from rules.models import InhibitionRule, MuteTimeInterval, NotificationSettings, Route
 from rules.services.authoring import Author
+from rules.services.nudging import nudge_after_commit
 from rules.services.routing import build_tree, matchers_of, settings_of
-from rules.services.waking import nudge_after_commit
 
 R = TypeVar("R", Route, MuteTimeInterval, InhibitionRule, NotificationSettings)
 

@@ -22,7 +22,7 @@ from rules.services import (
     selfalerts,
     watching,
 )
-from rules.services.waking import nudge_after_commit
+from rules.services.nudging import nudge_after_commit
 
 log = structlog.get_logger(__name__)
 

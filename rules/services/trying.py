@@ -23,8 +23,8 @@ from rules.notify.notification import FIRING, TEST, Notification, Preview
 from rules.services.authoring import Author
 from rules.services.composing import last_change, notice_of
 from rules.services.links import ACTIONS
+from rules.services.nudging import nudge_deliveries_after_commit
 from rules.services.receivers import receiver_registry
-from rules.services.waking import nudge_deliveries_after_commit
 
 PATIENCE_S: Final = 3.0
 """How long a test is waited for."""

@@ -10,7 +10,7 @@ from celery import Task, current_app
 
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.web.task import task
-from rules.services import evaluation, sizes, waking
+from rules.services import evaluation, nudging, sizes, waking
 from rules.tasks.delivering import wake_deliveries
 from rules.tasks.notifying import wake_groups, wake_timers
 
@@ -48,7 +48,7 @@ def wake_if_silent() -> dict[str, bool]:
             one.delay()
     silent[waking.HEALING] = waking.wake_is_overdue(waking.HEALING, now=now)
     if silent[waking.HEALING]:
-        current_app.send_task(waking.WAKE_HEALING, queue="heal", expires=10)
+        current_app.send_task(nudging.WAKE_HEALING, queue="heal", expires=10)
     return silent
 
 

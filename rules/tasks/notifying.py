@@ -3,58 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
+from typing import Final
 
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.web.task import task
-from rules.services import delivery, flushing, timers, waking
-from rules.services.senders import senders
-from rules.tasks.delivering import deliver_claimed
+from rules.services import flushing, nudging, timers, waking
+from rules.tasks.delivering import send
 
-FLUSHED_AT_ONCE = 50
-"""So few due groups are flushed where they are claimed: a second task would cost more."""
-Claimed = tuple[str, str, int]
-"""group id, tenant id, fencing token"""
+GROUPS_AT_ONCE: Final = 50
+"""Groups that are claimed together: few enough that nobody's waits long behind a storm's."""
+
+_looking = Lock()
 
 
 @task(capability="notify", soft_time_limit=50, time_limit=55, expires=10)
 def wake_groups(*, nudged: bool = False) -> dict[str, int]:
-    """Claim groups that are due; flush few, hand out many. Idempotency key: the claim's fencing token."""
-    clock = SystemClock()
-    if nudged:
-        return {"groups": waking.until_idle(waking.WAKE_GROUPS, _due, _flush_or_hand_out, clock)}
-    waking.note_wake(waking.GROUPS, now=to_datetime(clock.now_ms()))
+    """Claim groups that are due and flush them. Idempotency key: the claim's fencing token.
+
+    Who was nudged stays while there is work, one such task a process: another would only compete with it for
+    the interpreter. While more is due than one claim takes, other processes are asked to help.
+    """
+    if not nudged:
+        waking.note_wake(waking.GROUPS, now=to_datetime(SystemClock().now_ms()))
+        return {"groups": _flush(_due())}
+    if not _looking.acquire(blocking=False):
+        return {"groups": 0}
+    try:
+        return {"groups": nudging.until_idle(nudging.WAKE_GROUPS, _flush_due, SystemClock())}
+    finally:
+        _looking.release()
+
+
+def _flush_due() -> int:
     claims = _due()
-    _flush_or_hand_out(claims)
-    return {"groups": len(claims)}
+    if len(claims) == GROUPS_AT_ONCE:
+        nudging.call_help(nudging.WAKE_GROUPS)
+    return _flush(claims)
 
 
 def _due() -> list[flushing.GroupClaim]:
-    return flushing.claim_due_groups(now=to_datetime(SystemClock().now_ms()))
+    now = to_datetime(SystemClock().now_ms())
+    return flushing.claim_due_groups(now=now, limit=GROUPS_AT_ONCE)
 
 
-def _flush_or_hand_out(claims: Sequence[flushing.GroupClaim]) -> None:
-    if len(claims) <= FLUSHED_AT_ONCE:
-        _flush(claims)
-        return
-    for batch in flushing.batches(claims):
-        flush_groups.delay([(str(one.group_id), str(one.tenant_id), one.fencing_token) for one in batch])
-
-
-@task(capability="notify", soft_time_limit=50, time_limit=55)
-def flush_groups(claimed: list[Claimed]) -> dict[str, int]:
-    """Flush claimed groups. Idempotency key: (group, fencing token)."""
-    return _flush(flushing.claims_from(claimed))
-
-
-def _flush(claims: Sequence[flushing.GroupClaim]) -> dict[str, int]:
-    summary = flushing.flush(claims, SystemClock())
-    for batch in delivery.batches(senders().take(summary.messages, _send)):
-        deliver_claimed.delay([(str(one.message_id), one.fencing_token) for one in batch])
-    return {"groups": summary.groups, "messages": len(summary.messages), "suppressed": summary.suppressed}
-
-
-def _send(claims: Sequence[delivery.MessageClaim]) -> None:
-    delivery.deliver([(one.message_id, one.fencing_token) for one in claims], SystemClock())
+def _flush(claims: Sequence[flushing.GroupClaim]) -> int:
+    """Flush each tenant's groups and have its messages sent, before the next tenant's."""
+    for own in flushing.by_tenant(claims):
+        send(flushing.flush(own, SystemClock()).messages)
+    return len(claims)
 
 
 @task(capability="notify", soft_time_limit=25, time_limit=30, expires=10)

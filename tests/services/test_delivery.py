@@ -18,15 +18,14 @@ from rules.notify.receivers.registry import ReceiverRegistry
 from rules.notify.retries import MAX_ATTEMPTS
 from rules.services.composing import MAX_ALERTS
 from rules.services.delivery import (
-    MESSAGES_PER_BATCH,
     QUEUE_LEASE,
     SEND_LEASE,
     DeliverySummary,
     MessageClaim,
-    batches,
     claim_due_messages,
-    claims_from,
+    claim_messages_of,
     deliver,
+    leave,
     replay_dead,
 )
 from rules.services.links import ACTIONS, read_link
@@ -161,18 +160,31 @@ def test_every_receiver_gets_a_turn_before_anyones_second(clock, tenant, receive
     assert late.pk in {claim.message_id for claim in claims}
 
 
-def test_batches_hold_one_receiver_each_and_are_bounded(tenant):
-    ids = [make_receiver(tenant).pk for _ in range(2)]
-    claims = [MessageClaim(ids[number % 2], ids[number % 2], number) for number in range(50)]
-    found = batches(claims)
-    assert [len(batch) for batch in found] == [MESSAGES_PER_BATCH, 5, MESSAGES_PER_BATCH, 5]
-    assert all(len({claim.receiver_id for claim in batch}) == 1 for batch in found)
-    assert sorted(claim.fencing_token for batch in found for claim in batch) == list(range(50))
+def test_one_receivers_messages_are_claimed_the_most_overdue_first(clock, tenant, receiver):
+    late = make_message(receiver, next_attempt_at=NOON + timedelta(seconds=2))
+    first, second = (
+        make_message(receiver),
+        make_message(receiver, next_attempt_at=NOON + timedelta(seconds=1)),
+    )
+    make_message(make_receiver(tenant, kind="fake"))
+    now = NOON + timedelta(seconds=1)
+    claims = claim_messages_of(receiver.pk, now=now, limit=5)
+    assert [claim.message_id for claim in claims] == [first.pk, second.pk]
+    assert claim_messages_of(receiver.pk, now=now, limit=5) == []
+    assert [one.message_id for one in claim_messages_of(receiver.pk, now=late.next_attempt_at, limit=1)] == [
+        late.pk
+    ]
 
 
-def test_claims_survive_their_way_through_json(receiver):
-    message = make_message(receiver)
-    assert claims_from([[str(message.pk), 7]]) == [(message.pk, 7)]
+def test_what_is_left_is_free_at_once_unless_somebody_has_claimed_it_meanwhile(clock, receiver):
+    for _ in range(2):
+        make_message(receiver)
+    old = claim_due_messages(now=clock.now())
+    later = clock.now() + QUEUE_LEASE
+    (anew,) = claim_messages_of(receiver.pk, now=later, limit=1)
+    leave(old, now=later)
+    (free,) = claim_due_messages(now=later)
+    assert {anew.message_id, free.message_id} == {one.message_id for one in old}
 
 
 def test_a_lost_worker_leaves_its_attempt_and_the_message_goes_out_again(clock, kind, receiver):

@@ -144,6 +144,20 @@ def test_every_tenants_most_overdue_group_comes_first(clock, tenant):
         post(one, *({"n": str(number)} for number in range(count)))
     claims = flushing.claim_due_groups(now=clock.now(), limit=2)
     assert {claim.tenant_id for claim in claims} == {tenant.pk, other.pk}
+    assert [own[0].tenant_id for own in flushing.by_tenant([*claims, claims[0]])][-1] == claims[0].tenant_id
+
+
+def test_who_has_few_groups_is_claimed_among_more_than_are_put_in_order(clock, tenant, monkeypatch):
+    monkeypatch.setattr(flushing, "MANY", 4)
+    other = make_tenant("globex")
+    for one, count in ((tenant, 6), (other, 1)):
+        make_receiver(one)
+        post(one, *({"n": str(number)} for number in range(count)))
+        clock.advance(seconds=1)
+    claims = flushing.claim_due_groups(now=clock.now(), limit=3)
+    assert sorted(claim.tenant_id for claim in claims) == sorted([tenant.pk, tenant.pk, other.pk])
+    rest = flushing.claim_due_groups(now=clock.now(), limit=10)
+    assert len({claim.group_id for claim in (*claims, *rest)}) == 7
 
 
 def test_a_silence_holds_back_and_is_named(clock, tenant, root):

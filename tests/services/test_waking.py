@@ -10,7 +10,7 @@ from celery import current_app
 from django.db import transaction
 
 from alertsite.tenancy.scope import platform_scope
-from rules.services import waking
+from rules.services import nudging, waking
 from rules.services.routing import settings_of
 from rules.services.stores import redis_client
 from tests.factories.healing import fire, make_playbook
@@ -30,26 +30,26 @@ def sent(db, redis_url, monkeypatch):
 
 def nudge(callbacks):
     with callbacks(execute=True), transaction.atomic():
-        waking.nudge_after_commit()
+        nudging.nudge_after_commit()
 
 
 def test_a_nudge_that_waits_is_not_sent_again(sent, django_capture_on_commit_callbacks):
     for _ in range(3):
         nudge(django_capture_on_commit_callbacks)
-    assert sent == [waking.WAKE_GROUPS]
+    assert sent == [nudging.WAKE_GROUPS]
 
 
 def test_another_is_sent_once_the_task_has_begun(sent, django_capture_on_commit_callbacks):
     nudge(django_capture_on_commit_callbacks)
-    waking.begin_waking(waking.WAKE_GROUPS, waking.GROUPS, nudged=True, now=NOW)
+    nudging.begin_waking(nudging.WAKE_GROUPS, waking.GROUPS, nudged=True, now=NOW)
     nudge(django_capture_on_commit_callbacks)
-    assert sent == [waking.WAKE_GROUPS] * 2
+    assert sent == [nudging.WAKE_GROUPS] * 2
 
 
 def test_a_nudge_that_was_lost_holds_none_back_for_long(sent, django_capture_on_commit_callbacks):
     nudge(django_capture_on_commit_callbacks)
     (key,) = redis_client().keys("alertsite:waking:*")
-    assert 0 < redis_client().pttl(key) <= waking.NUDGE_WAITS_MS
+    assert 0 < redis_client().pttl(key) <= nudging.WAITS_MS
 
 
 def test_a_waking_task_works_without_redis(monkeypatch):
@@ -57,13 +57,13 @@ def test_a_waking_task_works_without_redis(monkeypatch):
         def delete(self, _):
             raise redis.ConnectionError("away")
 
-    monkeypatch.setattr(waking, "redis_client", Lost)
-    waking.begin_waking(waking.WAKE_GROUPS, waking.GROUPS, nudged=True, now=NOW)
+    monkeypatch.setattr(nudging, "redis_client", Lost)
+    nudging.begin_waking(nudging.WAKE_GROUPS, waking.GROUPS, nudged=True, now=NOW)
 
 
 def test_only_who_was_woken_by_time_shows_that_time_is_kept(sent):
     for nudged in (True, False):
-        waking.begin_waking(waking.WAKE_GROUPS, waking.GROUPS, nudged=nudged, now=NOW)
+        nudging.begin_waking(nudging.WAKE_GROUPS, waking.GROUPS, nudged=nudged, now=NOW)
         assert waking.wake_is_overdue(waking.GROUPS, now=NOW) is nudged
 
 
@@ -72,55 +72,67 @@ class Work:
 
     def __init__(self, nudge, *arrivals):
         self.due: list[str] = []
-        self.done: list[list[str]] = []
+        self.done: list[str] = []
         self._arrivals = list(arrivals)
         self._nudge = nudge
 
-    def look(self):
+    def __call__(self):
+        """Do what is due; meanwhile the next arrives."""
         found, self.due = self.due, []
-        return found
-
-    def act(self, found):
-        self.done.append(list(found))
+        self.done += found
         if self._arrivals:
             self.due.append(self._arrivals.pop(0))
             self._nudge()
+        return len(found)
+
+
+def until_idle(work, clock=None):
+    return nudging.until_idle(nudging.WAKE_GROUPS, work, clock or FakeClock(NOW), listens_s=0.01)
 
 
 def test_what_comes_while_a_nudged_task_works_needs_no_other(sent, django_capture_on_commit_callbacks):
     work = Work(lambda: nudge(django_capture_on_commit_callbacks), "second", "third")
     work.due = ["first"]
     nudge(django_capture_on_commit_callbacks)
-    assert waking.until_idle(waking.WAKE_GROUPS, work.look, work.act, FakeClock(NOW)) == 3
-    assert work.done == [["first"], ["second"], ["third"]]
-    assert sent == [waking.WAKE_GROUPS]
+    assert until_idle(work) == 3
+    assert work.done == ["first", "second", "third"]
+    assert sent == [nudging.WAKE_GROUPS]
     nudge(django_capture_on_commit_callbacks)
-    assert sent == [waking.WAKE_GROUPS] * 2
+    assert sent == [nudging.WAKE_GROUPS] * 2
 
 
-def test_what_is_stored_just_after_a_look_that_found_nothing_is_found_or_nudges(
+def test_what_is_stored_just_after_a_look_that_found_nothing_is_heard_of(
     sent, django_capture_on_commit_callbacks
 ):
-    work = Work(lambda: nudge(django_capture_on_commit_callbacks))
+    work = Work(lambda: nudge(django_capture_on_commit_callbacks), "late")
     nudge(django_capture_on_commit_callbacks)
-
-    def act(found):
-        if not work.done:
-            work.due.append("late")
-            nudge(django_capture_on_commit_callbacks)
-        work.act(found)
-
-    assert waking.until_idle(waking.WAKE_GROUPS, work.look, act, FakeClock(NOW)) == 1
-    assert work.done == [[], ["late"]]
+    assert nudging.until_idle(nudging.WAKE_GROUPS, work, FakeClock(NOW), listens_s=0.01) == 1
+    assert work.done == ["late"]
+    assert sent == [nudging.WAKE_GROUPS]
 
 
 def test_a_nudged_task_ends_though_there_is_always_more(sent):
     clock = FakeClock(NOW)
 
-    def act(_):
-        clock.advance(milliseconds=waking.STAYS_MS // 2)
+    def work():
+        clock.advance(milliseconds=nudging.STAYS_MS // 2)
+        return 1
 
-    assert waking.until_idle(waking.WAKE_GROUPS, lambda: ["more"], act, clock) == 3
+    assert until_idle(work, clock) == 3
+
+
+def test_what_is_due_is_done_without_redis(monkeypatch):
+    def lost():
+        raise redis.ConnectionError("away")
+
+    monkeypatch.setattr(nudging, "redis_client", lost)
+    assert until_idle(lambda: 2) == 2
+
+
+def test_help_is_called_once_in_a_while(sent):
+    for _ in range(3):
+        nudging.call_help(nudging.WAKE_GROUPS)
+    assert sent == [nudging.WAKE_GROUPS]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +142,7 @@ def test_a_nudged_task_ends_though_there_is_always_more(sent):
         pytest.param(
             RESTART.replace("{alert: 'alertname=\"ServiceDown\"'}", "{manual: true}"), [], id="by hand"
         ),
-        pytest.param(RESTART, [waking.WAKE_HEALING], id="a playbook for alerts"),
+        pytest.param(RESTART, [nudging.WAKE_HEALING], id="a playbook for alerts"),
     ],
 )
 def test_healing_is_nudged_where_alerts_may_start_a_playbook(
@@ -146,4 +158,4 @@ def test_healing_is_nudged_where_alerts_may_start_a_playbook(
         with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
             fire(acme)
 
-    assert [task for task in sent if task == waking.WAKE_HEALING] == nudged
+    assert [task for task in sent if task == nudging.WAKE_HEALING] == nudged
