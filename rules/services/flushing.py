@@ -67,14 +67,14 @@ WITH early AS MATERIALIZED (
         SELECT id, tenant_id, next_flush_at FROM rules_aggregationgroup
         WHERE tenant_id = tenant.id AND next_flush_at <= %(now)s AND leased_until <= %(now)s
         ORDER BY next_flush_at
-        LIMIT %(limit)s
+        LIMIT %(each)s
     ) own
     WHERE (SELECT count(*) FROM early) = %(many)s AND (%(tenant)s::uuid IS NULL OR tenant.id = %(tenant)s)
 ), due AS (
     SELECT id, row_number() OVER (PARTITION BY tenant_id ORDER BY next_flush_at) AS turn FROM candidates
 ), taken AS (
     SELECT held.id FROM rules_aggregationgroup held JOIN due USING (id)
-    WHERE held.next_flush_at <= %(now)s AND held.leased_until <= %(now)s
+    WHERE due.turn <= %(each)s AND held.next_flush_at <= %(now)s AND held.leased_until <= %(now)s
     ORDER BY due.turn, held.next_flush_at
     LIMIT %(limit)s
     FOR UPDATE OF held SKIP LOCKED
@@ -132,10 +132,14 @@ class FlushSummary:
     """Written, and claimed for whoever flushed: to be sent at once."""
 
 
-def claim_due_groups(*, now: datetime, limit: int = 2_000, tenant_id: UUID | None = None) -> list[GroupClaim]:
-    """Take groups whose flush is due and free, one of each tenant before anyone's second."""
-    parameters: dict[str, Any] = {"now": now, "until": now + LEASE, "limit": limit, "tenant": tenant_id}
-    parameters["many"] = max(limit, MANY)
+def claim_due_groups(
+    *, now: datetime, limit: int = 2_000, each: int = 2_000, tenant_id: UUID | None = None
+) -> list[GroupClaim]:
+    """Take groups whose flush is due and free, one of each tenant before anyone's second; up to so many of
+    `each` tenant.
+    """
+    parameters: dict[str, Any] = {"now": now, "until": now + LEASE, "tenant": tenant_id}
+    parameters |= {"limit": limit, "each": each, "many": max(limit, MANY)}
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, parameters)
         return [GroupClaim(*row) for row in cursor.fetchall()]

@@ -57,6 +57,13 @@ class _Line:
         """Messages to read together."""
         return max(1, min(MESSAGES_PER_BATCH, int(BATCH_S / self.message_s)))
 
+    @property
+    def allowed(self) -> int:
+        """Threads that it may hold. One that is quick and behind all the same competes with its neighbours for
+        the interpreter, not for threads.
+        """
+        return 1 if self.behind and self.message_s < BATCH_S else PER_RECEIVER
+
     def took(self, messages: int, seconds: float) -> None:
         """Learn from a batch how quick the receiver is."""
         self.message_s += (max(seconds, 1e-4) / messages - self.message_s) / 4
@@ -65,13 +72,10 @@ class _Line:
 class Senders:
     """Threads that send. Receivers take turns."""
 
-    def __init__(
-        self, send: Send, fetch: Fetch, threads: int = THREADS, per_receiver: int = PER_RECEIVER
-    ) -> None:
+    def __init__(self, send: Send, fetch: Fetch, threads: int = THREADS) -> None:
         self._send = send
         self._fetch = fetch
         self._threads = threads
-        self._per_receiver = per_receiver
         self._lines: dict[UUID, _Line] = {}
         self._ready: dict[UUID, _Line] = {}
         """Those for whom something waits, in the order of their turns."""
@@ -115,7 +119,7 @@ class Senders:
     def _wanted(self) -> int:
         """Threads that would find something to send."""
         return sum(
-            min(self._per_receiver - line.threads, ceil(len(line.waiting) / line.size))
+            min(line.allowed - line.threads, ceil(len(line.waiting) / line.size))
             for line in self._ready.values()
         )
 
@@ -132,7 +136,7 @@ class Senders:
         """The receiver whose turn it is; it comes last from then on."""
         with self._lock:
             for receiver, line in self._ready.items():
-                if line.threads < self._per_receiver:
+                if line.threads < line.allowed:
                     self._ready[receiver] = self._ready.pop(receiver)
                     line.threads += 1
                     return line

@@ -11,8 +11,12 @@ from alertsite.web.task import task
 from rules.services import flushing, nudging, timers, waking
 from rules.tasks.delivering import send
 
-GROUPS_AT_ONCE: Final = 50
-"""Groups that are claimed together: few enough that nobody's waits long behind a storm's."""
+GROUPS_AT_ONCE: Final = 64
+"""Groups that are claimed together."""
+OF_EACH_TENANT: Final = 16
+"""Of them one tenant's: few enough that nobody's wait long behind a storm's."""
+PATIENCE_S: Final = 1.0
+"""How long a nudged task waits for another of its process to end."""
 
 _looking = Lock()
 
@@ -26,8 +30,8 @@ def wake_groups(*, nudged: bool = False) -> dict[str, int]:
     """
     if not nudged:
         waking.note_wake(waking.GROUPS, now=to_datetime(SystemClock().now_ms()))
-        return {"groups": _flush(_due())}
-    if not _looking.acquire(blocking=False):
+        return {"groups": _flush_due()}
+    if not _looking.acquire(timeout=PATIENCE_S):
         return {"groups": 0}
     try:
         return {"groups": nudging.until_idle(nudging.WAKE_GROUPS, _flush_due, SystemClock())}
@@ -37,14 +41,14 @@ def wake_groups(*, nudged: bool = False) -> dict[str, int]:
 
 def _flush_due() -> int:
     claims = _due()
-    if len(claims) == GROUPS_AT_ONCE:
+    if len(claims) >= OF_EACH_TENANT:
         nudging.call_help(nudging.WAKE_GROUPS)
     return _flush(claims)
 
 
 def _due() -> list[flushing.GroupClaim]:
     now = to_datetime(SystemClock().now_ms())
-    return flushing.claim_due_groups(now=now, limit=GROUPS_AT_ONCE)
+    return flushing.claim_due_groups(now=now, limit=GROUPS_AT_ONCE, each=OF_EACH_TENANT)
 
 
 def _flush(claims: Sequence[flushing.GroupClaim]) -> int:
