@@ -35,6 +35,9 @@ BATCH_S: Final = 0.03
 itself, so that its threads share them.
 """
 
+QUICK_S: Final = 0.1
+"""A receiver that takes a message within this waits for the interpreter, not for the network."""
+
 Send = Callable[[Sequence[MessageClaim]], object]
 Fetch = Callable[[UUID, int], list[MessageClaim]]
 """Claims up to so many messages that a receiver is owed."""
@@ -62,7 +65,7 @@ class _Line:
         """Threads that it may hold. One that is quick and behind all the same competes with its neighbours for
         the interpreter, not for threads.
         """
-        return 1 if self.behind and self.message_s < BATCH_S else PER_RECEIVER
+        return 1 if self.behind and self.message_s < QUICK_S else PER_RECEIVER
 
     def took(self, messages: int, seconds: float) -> None:
         """Learn from a batch how quick the receiver is."""
