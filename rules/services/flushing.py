@@ -88,7 +88,7 @@ SET leased_until = %(until)s, fencing_token = held.fencing_token + 1
 FROM free WHERE held.id = free.id AND free.next_flush_at <= %(now)s AND free.leased_until <= %(now)s
 RETURNING held.id, held.tenant_id, held.fencing_token
 """
-MANY: Final = 1_000
+MANY: Final = 256
 """So many due groups are ordered as they are."""
 
 _GROUP: Final = Selection(AggregationGroup)
