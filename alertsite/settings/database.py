@@ -32,7 +32,7 @@ def postgres_from_url(url: str) -> dict[str, Any]:
         )
     host = options.pop("host", None) or parts.hostname or ""
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "alertsite.tenancy.database",
         "NAME": name,
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

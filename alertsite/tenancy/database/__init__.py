@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, whose sessions know who acts (`base`)."""
