@@ -90,13 +90,6 @@ def document_of(row: models.Model) -> dict[str, Any]:
     return {column: getattr(row, attribute) for column, attribute in _columns(type(row))}
 
 
-def insert_documents(model: type[models.Model], documents: Sequence[dict[str, Any]]) -> None:
-    """As `insert_rows`, for rows that are documents already, all with the same columns."""
-    writes = Writes()
-    writes.insert_documents(model, documents)
-    writes.store()
-
-
 def update_rows(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
     """Write these fields of rows of one model, found by their keys. Called for rows of one tenant."""
     writes = Writes()

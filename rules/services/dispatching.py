@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection
 
 from alertsite.core.clock import from_datetime, to_datetime
-from alertsite.tenancy.bulk import as_document, insert_rows
+from alertsite.tenancy.bulk import Writes, as_document
 from rules.alerts.grouping import first_flush_ms
 from rules.evaluation.states import NOTIFIED, State
 from rules.models import AggregationGroup, AlertTransition, GroupedAlert, NotificationSettings
@@ -41,38 +41,45 @@ held.anchor_at + make_interval(secs => {interval} * ceil(
 )::double precision)
 """
 
-_JOIN_GROUPS: Final = f"""
-INSERT INTO rules_aggregationgroup AS held (
-    id, tenant_id, key, route_id, receiver_id, orphaned, labels, group_key, group_interval_s, next_flush_at,
-    generation, last_reason, leased_until, fencing_token, created_at
+_JOIN: Final = f"""
+WITH joined AS (
+    INSERT INTO rules_aggregationgroup AS held (
+        id, tenant_id, key, route_id, receiver_id, orphaned, labels, group_key, group_interval_s,
+        next_flush_at, generation, last_reason, leased_until, fencing_token, created_at
+    )
+    SELECT gen_random_uuid(), %(tenant)s, key, route, receiver, false, labels, group_key, interval_s,
+        first_flush, 0, '', %(now)s, 0, %(now)s
+    FROM json_to_recordset(%(wanted)s) AS wanted(
+        key text, route uuid, receiver uuid, labels jsonb, group_key text, interval_s int,
+        first_flush timestamptz
+    )
+    ORDER BY key
+    ON CONFLICT (tenant_id, key) DO UPDATE SET
+        route_id = EXCLUDED.route_id,
+        orphaned = false,
+        group_interval_s = EXCLUDED.group_interval_s,
+        next_flush_at = LEAST(held.next_flush_at, CASE
+            WHEN held.anchor_at IS NULL THEN EXCLUDED.next_flush_at
+            ELSE {_TICK.format(interval="EXCLUDED.group_interval_s")}
+        END)
+    RETURNING key, id
+), added AS (
+    INSERT INTO rules_groupedalert (
+        tenant_id, group_id, fingerprint, alert_id, transition_id, firing, starts_at, sent, verdict, detail
+    )
+    SELECT %(tenant)s, joined.id, fingerprint, alert_id, transition_id, true, starts_at, '', '', ''
+    FROM json_to_recordset(%(members)s) AS wanted(
+        key text, fingerprint bigint, alert_id uuid, transition_id uuid, starts_at timestamptz
+    ) JOIN joined USING (key)
+    ON CONFLICT (group_id, fingerprint) DO NOTHING
+    RETURNING 1
 )
-SELECT gen_random_uuid(), %(tenant)s, key, route, receiver, false, labels, group_key, interval_s,
-    first_flush, 0, '', %(now)s, 0, %(now)s
-FROM json_to_recordset(%(wanted)s) AS wanted(
-    key text, route uuid, receiver uuid, labels jsonb, group_key text, interval_s int, first_flush timestamptz
-)
-ORDER BY key
-ON CONFLICT (tenant_id, key) DO UPDATE SET
-    route_id = EXCLUDED.route_id,
-    orphaned = false,
-    group_interval_s = EXCLUDED.group_interval_s,
-    next_flush_at = LEAST(held.next_flush_at, CASE
-        WHEN held.anchor_at IS NULL THEN EXCLUDED.next_flush_at
-        ELSE {_TICK.format(interval="EXCLUDED.group_interval_s")}
-    END)
-RETURNING key, id
+SELECT key, id, (SELECT count(*) FROM added) FROM joined
 """  # noqa: S608 (constants of this module)
 
 _MEMBERS: Final = """json_to_recordset(%(members)s) AS wanted(
     group_id uuid, fingerprint bigint, alert_id uuid, transition_id uuid, starts_at timestamptz
 )"""
-_ADD_MEMBERS: Final = f"""
-INSERT INTO rules_groupedalert (
-    tenant_id, group_id, fingerprint, alert_id, transition_id, firing, starts_at, sent, verdict, detail
-)
-SELECT %(tenant)s, group_id, fingerprint, alert_id, transition_id, true, starts_at, '', '', '' FROM {_MEMBERS}
-ON CONFLICT (group_id, fingerprint) DO NOTHING
-"""  # noqa: S608 (constants of this module)
 
 # An alert that begins anew before its end was told goes on as the same member: its end is told once.
 _TAKE_OVER: Final = f"""
@@ -121,23 +128,30 @@ class _Arrival:
 
 
 def tell(
-    history: Sequence[AlertTransition], *, now: datetime, settings: NotificationSettings | None = None
+    history: Sequence[AlertTransition],
+    *,
+    now: datetime,
+    settings: NotificationSettings | None = None,
+    writes: Writes | None = None,
 ) -> int:
     """Store changes of state of one tenant and make the groups that tell of them due. Groups made due.
 
     Called inside a transaction. Changes that people are not told of are only stored. `settings` are the
-    tenant's, where the caller has read them in this transaction.
+    tenant's, where the caller has read them in this transaction; `writes` are stored with the changes.
     """
     if not history:
         return 0
+    writes = writes or Writes()
     tenant_id = history[0].tenant_id
     told = [row for row in history if row.state in NOTIFIED]
     if not told:
-        insert_rows(history)
+        writes.insert(history)
+        writes.store()
         return 0
     settings = settings or settings_of(tenant_id)
     arrivals = _routed(routing_at(settings), told, from_datetime(now))
-    insert_rows(history)
+    writes.insert(history)
+    writes.store()
     firing = [row for row in told if row.state == State.FIRING]
     if firing and settings.heals:
         nudge_healing_after_commit()
@@ -190,7 +204,7 @@ def _routed(routing: Routing, told: Iterable[AlertTransition], now_ms: int) -> l
 
 
 def _join(cursor: Any, arrivals: Sequence[_Arrival], moment: dict[str, Any]) -> set[UUID]:
-    """Make or find the groups, and put the alerts into them."""
+    """Make or find the groups, and put the alerts into them. One statement, unless some were there before."""
     if not arrivals:
         return set()
     earliest: dict[str, _Arrival] = {}
@@ -199,22 +213,23 @@ def _join(cursor: Any, arrivals: Sequence[_Arrival], moment: dict[str, Any]) -> 
         if known is None or arrival.first_flush_ms < known.first_flush_ms:
             earliest[arrival.place.key] = arrival
     wanted = [_wanted(one) for one in earliest.values()]
-    cursor.execute(_JOIN_GROUPS, moment | {"wanted": as_document(wanted)})
-    ids: dict[str, UUID] = dict(cursor.fetchall())
-    members = {(ids[one.place.key], one.transition.fingerprint): one.transition for one in arrivals}
-    rows = [
+    members = {(one.place.key, one.transition.fingerprint): one.transition for one in arrivals}
+    rows: list[dict[str, Any]] = [
         {
-            "group_id": group,
+            "key": key,
             "fingerprint": fingerprint,
             "alert_id": row.alert_id,
             "transition_id": row.pk,
             "starts_at": row.fired_at or row.at,
         }
-        for (group, fingerprint), row in members.items()
+        for (key, fingerprint), row in members.items()
     ]
-    terms = moment | {"members": as_document(rows)}
-    cursor.execute(_ADD_MEMBERS, terms)
-    if cursor.rowcount < len(rows):  # some were there before
+    cursor.execute(_JOIN, moment | {"wanted": as_document(wanted), "members": as_document(rows)})
+    joined = cursor.fetchall()
+    ids: dict[str, UUID] = {key: group for key, group, _ in joined}
+    if joined[0][2] < len(rows):  # some were there before
+        there = [row | {"group_id": ids[row["key"]]} for row in rows]
+        terms = moment | {"members": as_document(there)}
         cursor.execute(_SUPERSEDE, terms)
         cursor.execute(_TAKE_OVER, terms)
     return set(ids.values())

@@ -20,7 +20,7 @@ from django.db import connection, transaction
 from alertsite.core.clock import from_datetime
 from alertsite.core.errors import PlatformError
 from alertsite.core.labels import LABEL_NAME, LabelSet, fingerprint, label_set
-from alertsite.tenancy.bulk import as_document, document_of, insert_documents
+from alertsite.tenancy.bulk import Writes, as_document, document_of
 from alertsite.tenancy.scope import platform_scope, tenant_scope
 from alertsite.tenancy.selecting import Selection, rows_of
 from rules.evaluation.states import (
@@ -230,10 +230,12 @@ class _Batch:
     def store(self, step: Step, known: Sequence[AlertInstance], firing: Sequence[Posted]) -> int:
         """Write what began and what ended. Groups made due."""
         fresh = [self._instance(firing[change.element]) for change in step.changes if change.origin < 0]
-        insert_documents(AlertInstance, fresh)
+        writes = Writes()
+        writes.insert_documents(AlertInstance, fresh)
         history = [self._began(alert) for alert in fresh]
         ended = [change for change in step.changes if change.origin >= 0]
-        return tell(history, now=self.now, settings=self.settings) + self.end(ended, known)
+        groups = tell(history, now=self.now, settings=self.settings, writes=writes)
+        return groups + self.end(ended, known)
 
     def end(self, changes: Sequence[Change], known: Sequence[AlertInstance]) -> int:
         """Write what ended. Groups made due."""

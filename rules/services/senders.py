@@ -62,8 +62,8 @@ class _Line:
 
     @property
     def allowed(self) -> int:
-        """Threads that it may hold. One that is quick and behind all the same competes with its neighbours for
-        the interpreter, not for threads.
+        """Threads that it may hold. One that is quick and behind all the same competes with its neighbours
+        for the interpreter, not for threads.
         """
         return 1 if self.behind and self.message_s < QUICK_S else PER_RECEIVER
 
