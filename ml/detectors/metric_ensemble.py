@@ -34,8 +34,9 @@ SEASONED_MS: Final = 14 * DAY_MS
 """The known time from which on a series counts as seasoned."""
 SIZE_QUANTILE: Final = 0.98
 SIZE_FLOOR: Final = 0.05
-MAX_TAILS: Final = 1000.0
-"""What lies so many tails outside, or further, is equally strange."""
+MAX_TAILS: Final = np.array([1000.0] * len(SEASONED) + [np.inf] * len(FRESH), np.float32)
+"""What lies so many tails outside, or further, is equally strange; not of fresh series, whose tails are
+those of a few rows."""
 TREES_WEIGHT: Final = 0.1
 """Of the trees beside the sizes of a fresh series. Seasoned ones do better without."""
 USUAL_THRESHOLD: Final = 1.1
