@@ -10,15 +10,21 @@ from typing import ClassVar
 
 from ml.detectors.host_ensemble import HostEnsemble, HostEnsembleModel
 from ml.detectors.metric_ensemble import MetricEnsemble, MetricEnsembleModel
+from ml.detectors.nearest_windows import NearestWindows
 from ml.detectors.protocol import Arrays, Batch
 
 
 @dataclass(frozen=True)
 class Auto:
-    """Chooses by the number of metrics; the model that it learns carries the chosen detector's name."""
+    """Chooses by the number of metrics; the model that it learns carries the chosen detector's name.
+
+    `onsets` is for whoever counts each row above the threshold as an alarm of its own, and so asks when a
+    series begins to do what it has not done, rather than which of its rows are strange.
+    """
 
     metric: MetricEnsemble = field(default_factory=MetricEnsemble)
     host: HostEnsemble = field(default_factory=HostEnsemble)
+    onsets: NearestWindows = field(default_factory=NearestWindows)
 
     name: ClassVar[str] = "auto"
     joint: ClassVar[bool] = True

@@ -21,6 +21,7 @@ from ml.detectors.host_pca import HostPca
 from ml.detectors.isolation_forest import IsolationForest
 from ml.detectors.kmeans import KMeans
 from ml.detectors.metric_ensemble import MetricEnsemble
+from ml.detectors.nearest_windows import NearestWindows
 from ml.detectors.protocol import Detector
 from ml.detectors.robust_zscore import RobustZScore
 from ml.detectors.seasonal_quantile import SeasonalQuantile
@@ -41,6 +42,7 @@ LIGHT: Final[Mapping[str, Detector]] = {
         IsolationForest(),
         KMeans(),
         MetricEnsemble(),
+        NearestWindows(),
         RobustZScore(),
         SeasonalQuantile(),
         SpectralResidual(),

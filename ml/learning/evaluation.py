@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from alertsite.core.samples import Bools, Floats
+from ml.detectors.ensemble import Auto
 from ml.detectors.protocol import Batch, Detector
 from ml.learning.packs import PackSeries, read_pack, result_path, write_columns
 
@@ -29,7 +30,9 @@ too."""
 TOP_METRICS = 3
 """A host scored metric by metric is as strange as its strangest three metrics are on average."""
 ONSET_REST_SHARE = 0.1
-"""Where onsets count, an alarm rests for this share of the series after it was raised."""
+"""Where onsets count, an alarm keeps down what follows, less and less, for this share of the series."""
+ONSET_RISE = 1.5
+"""A further alarm right after one must be as much higher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ def evaluate(
 
     `cpu_clock` gives CPU seconds, such as `time.process_time`.
     """
+    detector = fitting(detector, series)
     batch = batch_of(series, joint=detector.joint)
     scores = np.zeros((len(batch), batch.points))
     learn_s = score_s = 0.0
@@ -154,14 +158,20 @@ def combined(scores: Floats) -> Floats:
 
 
 def onsets(score: Floats) -> Floats:
-    """The score where it exceeds all since the last alarm's rest, else 0: an alarm is raised once."""
-    rest = max(1, int(ONSET_REST_SHARE * len(score)))
+    """The score where it rises above what the last alarm asks for, else 0: an alarm is raised once.
+
+    Asked for is `ONSET_RISE` times the alarm's height, falling to nothing while the alarm rests.
+    """
+    rest = max(1.0, ONSET_REST_SHARE * len(score))
     kept = np.zeros_like(score)
-    height, left = 0.0, 0
+    height, age = 0.0, 0
     for row, value in enumerate(score):
-        left -= 1
-        if left <= 0:
-            height = 0.0
-        if value > height:
-            kept[row], height, left = value, value, rest
+        age += 1
+        if value > height * ONSET_RISE * max(0.0, 1.0 - age / rest):
+            kept[row], height, age = value, value, 0
     return kept
+
+
+def fitting(detector: Detector, series: PackSeries) -> Detector:
+    """The detector, or of `auto` the one that tells onsets where they count."""
+    return detector.onsets if series.onsets_count and isinstance(detector, Auto) else detector

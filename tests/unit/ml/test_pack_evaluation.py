@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ml.detectors.registry import DETECTORS
-from ml.learning.evaluation import Run, combined, evaluate_pack, onsets, spans
+from ml.learning.evaluation import Run, combined, evaluate_pack, fitting, onsets, spans
 from ml.learning.packs import InvalidPack, read_labels, read_pack
 
 ROWS, TRAINED = 400, 200
@@ -97,9 +98,25 @@ def test_refits_come_as_the_history_grows():
 
 def test_an_alarm_is_raised_once():
     score = np.zeros(100)
-    score[[10, 11, 12, 60]] = [5.0, 4.0, 6.0, 3.0]
+    score[[10, 11, 12, 13, 60]] = [4.0, 3.5, 4.5, 6.0, 1.0]
 
-    assert np.flatnonzero(onsets(score)).tolist() == [10, 12, 60]
+    assert np.flatnonzero(onsets(score)).tolist() == [10, 13, 60]
+
+
+def test_an_alarm_asks_for_less_as_it_rests():
+    score = np.zeros(100)
+    score[[10, 12, 18]] = [4.0, 4.0, 4.0]
+
+    assert np.flatnonzero(onsets(score)).tolist() == [10, 18]
+
+
+def test_where_onsets_count_auto_tells_onsets(tmp_path):
+    pack = write_pack(tmp_path / "pack", item={"nab": True})
+    series = next(read_pack(pack))
+
+    assert fitting(DETECTORS["auto"], series).name == "nearest_windows"
+    assert fitting(DETECTORS["ewma"], series).name == "ewma"
+    assert fitting(DETECTORS["auto"], replace(series, onsets_count=False)).name == "auto"
 
 
 def test_a_host_is_as_strange_as_its_strangest_metrics():
