@@ -130,6 +130,7 @@ class Handler:
         """
         history = AlertTransition.objects.for_tenant(self.tenant_id).filter(alert_id=alert_id)
         first, last = history.order_by("at", "pk").first(), history.order_by("at", "pk").last()
+        end = history.filter(state=State.RESOLVED).order_by("at", "pk").first()
         if first is None or last is None:
             raise InvalidParameter("alert_id", alert_id, "the id of an alert of the tenant")
         with transaction.atomic():
@@ -143,7 +144,7 @@ class Handler:
                     "rule_id": last.rule_id,
                     "labels": last.labels,
                     "starts_at": first.at,
-                    "ends_at": last.at if last.state == State.RESOLVED else None,
+                    "ends_at": None if end is None else end.at,
                     "comment": comment,
                     "at": self._now,
                 },
