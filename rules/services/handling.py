@@ -21,10 +21,11 @@ from alertsite.tenancy.bulk import insert_rows
 from rules.evaluation.states import Reason, State
 from rules.models import AlertAction, AlertInstance, AlertTransition, Feedback, GroupedAlert
 from rules.services import escalating
+from rules.services.acknowledging import owe_acknowledgements
 from rules.services.authoring import Author
 from rules.services.dispatching import make_due, tell
 from rules.services.transitions import transition_id
-from rules.services.waking import nudge_after_commit
+from rules.services.waking import nudge_after_commit, nudge_deliveries_after_commit
 
 MAX_AT_ONCE: Final = 20_000
 MAX_SNOOZE: Final = timedelta(days=30)
@@ -46,6 +47,8 @@ class Handler:
                 free, Kind.ACKNOWLEDGED, text, acknowledged_at=self._now, acknowledged_by=self.author.name
             )
             escalating.settle_alerts(self.tenant_id, ids, now=self._now)
+            if owe_acknowledgements(self.tenant_id, ids, now=self._now):
+                nudge_deliveries_after_commit()
         return len(ids)
 
     def unacknowledge(self, alerts: Sequence[UUID], text: str = "") -> int:
