@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='alertinstance',
             name='correlated',
-            field=models.BooleanField(default=False, help_text='Its place in an incident was looked for.'),
+            field=models.BooleanField(db_default=False, default=False, help_text='Its place in an incident was looked for.'),
         ),
         migrations.AddIndex(
             model_name='alertinstance',

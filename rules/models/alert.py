@@ -63,7 +63,11 @@ class AlertInstance(TenantModel):
         null=True, help_text="Resolved by hand: over for people, though its condition may still hold."
     )
     flapping = models.BooleanField(default=False)
-    correlated = models.BooleanField(default=False, help_text="Its place in an incident was looked for.")
+    correlated = models.BooleanField(
+        default=False,
+        db_default=False,  # for workers of the release before
+        help_text="Its place in an incident was looked for.",
+    )
     damped = models.BooleanField(default=False, help_text="Told once, then not again until it is steady.")
 
     class Meta:
