@@ -502,6 +502,20 @@ def test_terms_that_do_not_read_are_refused(acme, kind, terms, fault):
     assert not Automation.objects.for_tenant(acme).exists()
 
 
+def test_saving_leaves_what_others_did_meanwhile(lenient):
+    make_playbook(lenient, SCALE)
+    row = make_automation(lenient, "scale", **SCALING)
+    opened = Automation.objects.for_tenant(lenient).get()
+    automations.disarm(row, ALICE)
+    [claim] = automating.claim_due(now=NOON)
+
+    opened.name = "another name"
+    saved = save_automation(opened, ALICE)
+
+    assert (saved.name, saved.armed) == ("another name", False)
+    assert automating.move_on(claim, Hand.at().means, Workers())
+
+
 def test_a_deleted_automation_leaves_what_it_proposed(acme):
     row = make_automation(acme, "tune", armed=False, **TUNING)
     proposals.propose(row, proposals.Change("workers", "4", "6", "late"), shadow=False, now=NOON)
