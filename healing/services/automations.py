@@ -19,6 +19,7 @@ from healing.automation.terms import MaintainTerms, ScaleTerms, Terms, TuneTerms
 from healing.models import Automation, Playbook
 from healing.services.beatrows import Struck, row_of_beat
 from healing.services.people import check_person
+from healing.services.proposals import orphan
 from rules.services.operators import operators_tenant
 
 REQUEST_MAINTENANCE: Final = "healing.tasks.automation.request_maintenance"
@@ -123,8 +124,9 @@ def _row_of_beat(automation: Automation, terms: Terms) -> PeriodicTask | None:
 
 
 def delete_automation(automation: Automation, author: Author) -> None:
-    """Remove an automation. What it proposed stays."""
+    """Remove an automation. What it proposed stays; what still stands open of it has come to an end."""
     with transaction.atomic():
+        orphan(automation, now=author.now)
         _record(automation, "deleted", {"name": automation.name}, author)
         row = automation.periodic_task
         automation.delete()

@@ -174,7 +174,9 @@ class Control:
 
     def stats(self):
         pids = {"max-concurrency": 7, "processes": [11, 12]}  # the first: as it was started
-        return {"evaluate@a": {"pool": pids}, "notify@a": {"pool": {"max-concurrency": 8}}}
+        return {"evaluate@a": {"pool": pids}, "notify@a": {"pool": {"max-concurrency": 8}}, "evaluate@b": {
+            "pool": {"max-concurrency": 4}
+        }}  # fmt: skip
 
     def pool_grow(self, n, destination):
         self.told.append((n, destination))
@@ -522,4 +524,7 @@ def test_a_deleted_automation_leaves_what_it_proposed(acme):
 
     automations.delete_automation(row, ALICE)
 
-    assert only(acme).automation is None
+    left = only(acme)
+    assert (left.automation, left.state, left.detail) == (None, "expired", "its automation was removed")
+    with pytest.raises(Conflict):
+        proposals.approve(left, Author("bob", NOON))
