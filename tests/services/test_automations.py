@@ -488,7 +488,17 @@ def test_other_terms_disarm_and_begin_the_tally_anew(lenient):
         pytest.param(
             "place", PLACING | {"weights": {"colour": 1.0}}, "weights", id="weight that is not known"
         ),
+        pytest.param("tune", {"ranges": {"workers": [8, 4]}}, "8 lies above 4", id="range upside down"),
         pytest.param("maintain", {"crontab": "0 3 * * *"}, "window without matchers", id="empty window"),
+        pytest.param(
+            "maintain", {"crontab": "0 3 * * *", "silence": ["a=~("]}, "regular expression", id="no matcher"
+        ),
+        pytest.param(
+            "maintain",
+            {"crontab": "0 3 * * *", "silence": ['a=~".*"', "b!=c"]},
+            "every alert",
+            id="all silent",
+        ),
         pytest.param("maintain", {"crontab": "0 3 * *", "job": "backup"}, "crontab", id="four fields"),
         pytest.param(
             "maintain", {"crontab": "0 3 * * *", "job": "backup"}, "BACKUP_DIR", id="nowhere to back up"

@@ -13,6 +13,7 @@ from healing.automation.scaling import Bounds, compare, decide
 from healing.automation.tuning import Allowed, Measured, Sizes, propose
 from healing.playbooks.planner import compile_playbook
 from healing.playbooks.schema import read_playbook
+from rules.language.plan import plan
 
 WATCH = Watch(("EvaluationLate",), 60_000)
 HERE = Place("aws", "eu-west-1", "prod-aws", 1.0, 20.0, 0.5, 1.0)
@@ -39,6 +40,14 @@ def test_canary_grows_by_shares_and_looks_after_each():
 def test_canary_of_shares_that_do_not_grow_to_all_is_refused(shares):
     with pytest.raises(InvalidParameter, match="shares"):
         canary_playbook(Canary("prod", "web", "web-new", 10, shares), WATCH)
+
+
+@pytest.mark.parametrize("name", ["High load (db)", "a|b", 'say "no"', "one\\two", "Plain"])
+def test_a_rollout_is_stopped_by_the_alert_of_this_name_whatever_it_is(name):
+    [matchers] = plan(Watch(("Other", name)).quiet).selectors
+    stops = [one for one in matchers if one.name == "alertname"]
+    assert [one.matches(name) for one in stops] == [True]
+    assert not any(one.matches(name + "x") or one.matches("a") for one in stops)
 
 
 def test_rolling_goes_back_where_an_alert_fires_and_stops_there():
@@ -111,6 +120,12 @@ def test_move_starts_there_before_it_ends_here():
 
     assert [step.get("account") for step in steps if "action" in step] == ["prod-gcp", "prod-aws"]
     assert "check" in steps[1]
+
+
+def test_a_size_beyond_its_bounds_moves_towards_them_by_a_factor_of_two_at_most():
+    beyond = Allowed(5.0, {"workers": (16, 32)})
+    [found] = propose(Measured(10.0, 0.3, 9.0), SIZES, beyond)
+    assert (found.subject, found.proposed) == ("workers", 4)
 
 
 @pytest.mark.parametrize(
