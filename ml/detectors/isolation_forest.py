@@ -14,7 +14,7 @@ import numpy as np
 
 from alertsite.core.samples import Floats
 from ml.detectors.bands import capped, robust_level, single_metric
-from ml.detectors.metric_ensemble import stream_features
+from ml.detectors.metric_ensemble import require_states, stream_features
 from ml.detectors.protocol import ArrayModel, Arrays, Batch, Reason, Scores
 from ml.detectors.stream import FEATURES, STATE, Floats32
 from ml.detectors.thresholds import tail_thresholds
@@ -163,5 +163,6 @@ class IsolationForest:
             grow(sample, random.random((NODES, 2)), feature[part], bound[part])
 
     def restore(self, arrays: Arrays) -> IsolationForestModel:
-        """The model again."""
+        """The model again; refused if its stream remembers other things than today's."""
+        require_states(arrays)
         return IsolationForestModel.from_arrays(arrays)

@@ -20,13 +20,13 @@ from ml.detectors.artefacts import unpack
 from ml.detectors.bands import capped, robust_level, single_metric
 from ml.detectors.protocol import SHARED, ArrayModel, Arrays, Batch, Reason, Scores
 from ml.detectors.seasonal_quantile import DAY_MS
-from ml.detectors.stream import BINS, COUNT, FEATURES, STATE, Floats32, run
+from ml.detectors.stream import BINS, COUNT, FEATURES, OF_VALUE, STATE, Floats32, run
 from ml.detectors.thresholds import tail_thresholds
 from ml.detectors.trees import Trees
 
 ARTEFACT: Final = "metric_ensemble_{}.safetensors"
 COARSE_MS: Final = 1_800_000
-SEASONED: Final = ("seasonal", "burst_seasonal_5", "seasonal_60", "seasonal_3", "bend")
+SEASONED: Final = ("from_season", "held_from_season", "seasonal_60", "seasonal_3", "bend")
 FRESH: Final = ("from_median_global", "burst_residual_23", "seasonal_240")
 """The features that make a score: of series whose days are known well, and of those learned for less."""
 SIZED: Final = tuple(FEATURES.index(name) for name in (*SEASONED, *FRESH))
@@ -34,6 +34,8 @@ SEASONED_MS: Final = 14 * DAY_MS
 """The known time from which on a series counts as seasoned."""
 SIZE_QUANTILE: Final = 0.98
 SIZE_FLOOR: Final = 0.05
+MAX_TAILS: Final = 1000.0
+"""What lies so many tails outside, or further, is equally strange."""
 TREES_WEIGHT: Final = 0.1
 """Of the trees beside the sizes of a fresh series. Seasoned ones do better without."""
 USUAL_THRESHOLD: Final = 1.1
@@ -125,7 +127,8 @@ class MetricEnsembleModel(ArrayModel):
 
     def _margins(self, features: Floats32) -> Floats:
         """The mean log of the sizes, with the trees' say on fresh series; shape (n_series, n_points)."""
-        sizes = np.log1p(np.abs(features[:, :, SIZED]) / self.tails[:, None])
+        tails = np.abs(features[:, :, SIZED]) / self.tails[:, None]
+        sizes = np.log1p(np.minimum(tails, MAX_TAILS))
         margins: Floats = np.einsum("spf,sf->sp", sizes, self.shares, dtype=np.float64)
         fresh = np.flatnonzero(self.shares[:, -1])
         if len(fresh) and self.trees_weight:
@@ -167,9 +170,15 @@ def stream_features(batch: Batch, level: Floats, scale: Floats, states: Floats32
     features = np.zeros((*values.shape, COUNT), np.float32)
     places = np.asarray(batch.timestamps_ms % DAY_MS * (BINS / DAY_MS), np.float64)
     expected = run(states, deviations, places, DAY_MS / batch.step_ms, features)
-    features[:, :, -2] = values == 0.0
-    features[:, :, -1] = DAY_MS / batch.step_ms
+    features[:, :, OF_VALUE] = values == 0.0
+    features[:, :, OF_VALUE + 1] = DAY_MS / batch.step_ms
     return features, expected
+
+
+def require_states(arrays: Arrays) -> None:
+    """Raise `ValueError` if the states in an artefact have not the length of today's."""
+    if arrays["states"].shape[1:] != (STATE,):
+        raise ValueError(f"states have the shape {arrays['states'].shape}, expected (n_series, {STATE})")
 
 
 @dataclass(frozen=True)
@@ -235,5 +244,6 @@ class MetricEnsemble:
         return shares.astype(np.float32)
 
     def restore(self, arrays: Arrays) -> MetricEnsembleModel:
-        """The model again."""
+        """The model again; refused if its stream remembers other things than today's."""
+        require_states(arrays)
         return MetricEnsembleModel.from_arrays(arrays)

@@ -28,6 +28,8 @@ _HALF_LIVES: Final = np.array([3.0, 12.0, 60.0, 360.0])
 _GAINS: Final = 1.0 - 0.5 ** (1.0 / _HALF_LIVES)
 TINY: Final = 1e-3
 """Scales are never smaller: values come in units of ordinary deviation."""
+HELD_SHARE: Final = 0.8
+"""What a row after a strange one keeps of its distance from the season."""
 FINE: Final = 1e-4
 """The same of scales of bends, which are small in smooth series."""
 BOUND: Final = 1e4
@@ -43,9 +45,14 @@ FEATURES: Final = (
     *("burst_residual_5", "burst_residual_23", "burst_seasonal_5", "burst_seasonal_23"),
     *("extremes_5", "extremes_60", "flat_run", "flat_share", "bend", "seasonal_240"),
     *("is_zero", "points_a_day"),
+    *("from_season", "held_from_season"),
 )
 """Names of the columns. The numbers are half-lives or lags in points."""
 COUNT: Final = len(FEATURES)
+OF_VALUE: Final = FEATURES.index("is_zero")
+"""This column and the next are told by the value and the spacing alone; `run` leaves them as they are."""
+TAUGHT: Final = OF_VALUE + 2
+"""Columns that trees learn from; those behind them are of later days."""
 
 # Where a state keeps what: counts, four means and scales, changes, level, season, bursts; then arrays.
 _N, _MEANS, _SCALES = 0, 1, 5
@@ -54,8 +61,8 @@ _LEVEL, _SPREAD, _HIGH, _LOW = 15, 16, 17, 18
 _OFFSET, _SEASONAL, _PLAIN, _S3, _S12, _S60, _BEFORE = 19, 20, 21, 22, 23, 24, 25
 _BURSTS, _EXTREMES, _FLAT, _FLAT_SHARE = 26, 30, 32, 33
 _HELD, _NEXT = 34, 35
-_BEND, _S240, _SLOW = 36, 37, 38
-_RING = 39
+_BEND, _S240, _SLOW, _FROM_SEASON = 36, 37, 38, 39
+_RING = 40
 _SORTED = _RING + WINDOW
 _PROFILE = _SORTED + WINDOW + 1
 _PROFILE_SPREAD = _PROFILE + BINS
@@ -195,7 +202,7 @@ def _season(state: Floats32, value: float, place: float, day: float, out: Floats
     expected = np.nan
     for index in range(19, 28):
         out[index] = 0.0
-    out[37] = 0.0
+    out[37] = out[40] = out[41] = 0.0
     levelled = 0.0
     if state[_PROFILE_COUNT + here] > 0 and state[_PROFILE_COUNT + other] > 0:
         seasonal = (1.0 - share) * state[_PROFILE + here] + share * state[_PROFILE + other]
@@ -221,6 +228,9 @@ def _seasonal_features(state: Floats32, plain: float, hourly: float, day: float,
     state[_S240] += 0.00288 * (_bounded(plain, 8.0 * usual_plain) - state[_S240])
     out[37] = state[_S240] / (state[_SLOW] + TINY)
     state[_SLOW] = _follow(state[_SLOW], abs(state[_S240]), 0.5 / day, warm)
+    # In ordinary deviations and not in the season's own scale, which a long incident widens.
+    state[_FROM_SEASON] = max(abs(plain), HELD_SHARE * state[_FROM_SEASON])
+    out[40], out[41] = plain, state[_FROM_SEASON]
     out[25] = (levelled - state[_BEFORE]) / usual
     out[26], out[27] = hourly / usual, usual / (state[_SPREAD] + TINY)
     state[_BEFORE] = levelled
@@ -284,7 +294,7 @@ def _first(state: Floats32, value: float) -> None:
 
 @jit
 def advance(state: Floats32, value: float, place: float, day: float, out: Floats) -> float:
-    """Features of one value into `out`, shape (COUNT,), but for the last two; returns what was expected.
+    """Features of one value into `out`, shape (COUNT,), but for two; returns what was expected.
 
     `place` is the time of day in bins, 0 to BINS; `day` the points of a day. Changes `state`.
     """

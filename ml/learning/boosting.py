@@ -19,7 +19,7 @@ from alertsite.core.samples import Bools, Floats
 from ml.detectors.artefacts import pack
 from ml.detectors.metric_ensemble import MetricEnsemble, resolution, stream_features, usual
 from ml.detectors.protocol import Arrays, Batch
-from ml.detectors.stream import STATE, Floats32
+from ml.detectors.stream import STATE, TAUGHT, Floats32
 from ml.detectors.trees import Trees, pack_trees
 from ml.learning.evaluation import Cost, Run, batch_of, evaluate_pack, probation
 from ml.learning.packs import PackSeries, read_labels, read_pack
@@ -36,7 +36,7 @@ WARM_UP: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Drawn rows of one series: features (n_rows, COUNT), labels, weights that sum to 1."""
+    """Drawn rows of one series: features (n_rows, TAUGHT), labels, weights that sum to 1."""
 
     group: str
     resolutions: frozenset[str]
@@ -135,11 +135,11 @@ def group_of(series: PackSeries) -> str:
 
 def features_of(batch: Batch, trained: int) -> Floats32:
     """Features of all rows of a single series, scaled by its first `trained` rows; shape (n_points,
-    COUNT).
+    TAUGHT).
     """
     level, scale = usual(batch.learnable()[:, 0, :trained])
     features, _ = stream_features(batch, level, scale, np.zeros((1, STATE), np.float32))
-    return np.asarray(features[0])
+    return np.asarray(features[0, :, :TAUGHT])
 
 
 def event_weights(labels: Bools) -> Floats:

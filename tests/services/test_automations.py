@@ -354,14 +354,28 @@ def test_a_move_is_proposed_with_every_number_and_runs_once_two_agree(acme):
     move_on(Hand.at())
 
     found = only(acme)
-    assert (found.subject, found.current, found.proposed) == ("place of web", "fake/eu", "fake/us")
+    assert (found.subject, found.current, found.proposed) == ("place of web", "fake/a/eu", "fake/b/us")
     assert "price 0.250: 0.4 $/h, least 0.4" in found.reason
-    assert set(found.measured["scores"]) == {"fake/eu", "fake/us"}
+    assert set(found.measured["scores"]) == {"fake/a/eu", "fake/b/us"}
     automating.approve(found, Author("bob", NOON))
     run = HealingRun.objects.for_tenant(acme).get()
     assert (only(acme).run, run.started_by, run.dry) == (run, "bob", False)
-    text = Playbook.objects.for_tenant(acme).get().version.text
+    moved = Playbook.objects.for_tenant(acme).get()
+    text = moved.version.text
+    assert moved.name == f"move {found.pk}"
     assert text.index("account: b") < text.index("account: a")
+
+
+def test_a_move_is_named_after_its_proposal_however_long_the_service_is_called(acme):
+    service = "w-" * 50
+    place(acme, "a", "eu", cost=1.0, name=service)
+    place(acme, "b", "us", cost=0.2, name="other")
+    make_automation(acme, "place", **PLACING | {"service": service})
+    move_on(Hand.at())
+
+    automating.approve(only(acme), Author("bob", NOON))
+
+    assert Playbook.objects.for_tenant(acme).get().name == f"move {only(acme).pk}"
 
 
 def test_whoever_approved_a_move_cannot_approve_its_run(acme):
@@ -388,7 +402,7 @@ def test_whoever_approved_a_move_cannot_approve_its_run(acme):
     [
         pytest.param({"gain": 0.9}, [], id="not worth it"),
         pytest.param({"regions": ["eu"]}, [], id="the policy keeps it here"),
-        pytest.param({"regions": ["us"], "gain": 0.9}, ["fake/us"], id="the policy forbids here"),
+        pytest.param({"regions": ["us"], "gain": 0.9}, ["fake/b/us"], id="the policy forbids here"),
     ],
 )
 def test_a_move_must_be_worth_it_and_allowed(acme, terms, state):

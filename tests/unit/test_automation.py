@@ -107,12 +107,19 @@ def test_hard_constraint_is_not_outweighed():
     ranking = rank([HERE, THERE], Policy(regions=frozenset({"eu-west-1"})))
 
     assert [score.place for score in ranking.scores] == [HERE]
-    assert "is not of eu-west-1" in ranking.refused["gcp/europe-west1"]
+    assert "is not of eu-west-1" in ranking.refused["gcp/prod-gcp/europe-west1"]
 
 
 def test_no_allowed_place_is_said_with_reasons():
     with pytest.raises(NoPlace, match="latency is 20, beyond"):
         rank([HERE], Policy(max_latency_ms=10))
+
+
+def test_two_accounts_with_the_same_region_are_two_places():
+    other = Place("aws", "eu-west-1", "old-aws", 9.0, 20.0, 0.05, 1.0)
+    ranking = rank([HERE, other], Policy())
+    assert [one.place.name for one in ranking.scores] == ["aws/prod-aws/eu-west-1"]
+    assert set(ranking.refused) == {"aws/old-aws/eu-west-1"}
 
 
 def test_move_starts_there_before_it_ends_here():

@@ -60,7 +60,26 @@ def test_a_small_step_of_a_smooth_series_is_strange():
 
     score = scores_after(values, 20 * DAY)
 
-    assert score[2 * DAY + 100] > 2 * score[: 2 * DAY + 100].max()
+    assert score[2 * DAY + 100] > 1.0 > 1.5 * score[: 2 * DAY + 100].max()
+
+
+def test_an_incident_that_lasts_stays_as_strange_as_it_began():
+    values = daily(24, 0.1)
+    values[22 * DAY : 22 * DAY + 150] += 3.0
+
+    score = scores_after(values, 20 * DAY)[2 * DAY :]
+
+    assert np.median(score[100:150]) > 0.9 * np.median(score[5:50])
+    assert np.median(score[5:50]) > 1.0
+
+
+def test_a_stream_that_remembers_other_things_is_refused():
+    detector = MetricEnsemble()
+    arrays = detector.learn(batch_of(daily(3, 0.1)), seed=0).to_arrays()
+    arrays["states"] = arrays["states"][:, :-1]
+
+    with pytest.raises(ValueError, match="states"):
+        detector.restore(arrays)
 
 
 def test_spikes_of_a_series_of_zeros_are_told_apart_by_height():
