@@ -52,6 +52,11 @@ def fingerprint(labels: LabelSet) -> int:
     return digest.intdigest() & 0x7FFF_FFFF_FFFF_FFFF
 
 
+def storable(text: str) -> str:
+    """The text as PostgreSQL can hold it: a NUL becomes U+FFFD, the replacement character."""
+    return text.replace("\x00", "\ufffd")
+
+
 def without_name(labels: LabelSet) -> LabelSet:
     """The label set without its metric name."""
     return tuple(pair for pair in labels if pair[0] != METRIC_NAME)

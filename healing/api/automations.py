@@ -51,6 +51,7 @@ class AutomationViewSet(Asked, EditableViewSet):
         return automations.save_automation(row, self.author)
 
     def remove(self, row: Automation) -> None:
+        self._check_owner(row)
         automations.delete_automation(row, self.author)
 
     @extend_schema(request=None)
@@ -68,7 +69,8 @@ class AutomationViewSet(Asked, EditableViewSet):
         return self._shown(automations.disarm(self.get_object(), self.author))
 
     def _check_owner(self, row: Automation) -> None:
-        if automations.is_of_the_platform(row):
+        """Of what concerns the platform, or does so far."""
+        if automations.was_of_the_platform(row) or automations.is_of_the_platform(row):
             check_owner(self.grant.tenant_id, self.request.user)
 
     def _shown(self, row: Automation) -> Response:

@@ -37,6 +37,11 @@ class Place:
     health_ratio: float
     """Share of resources that are healthy, 0 to 1."""
 
+    @property
+    def name(self) -> str:
+        """Tells it from every other: two accounts may have the same region."""
+        return f"{self.provider}/{self.account}/{self.region}"
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -84,12 +89,12 @@ def rank(places: Sequence[Place], policy: Policy) -> Ranking:
     """
     faults = {place: _fault(place, policy) for place in places}
     allowed = [place for place in places if not faults[place]]
-    refused = {f"{place.provider}/{place.region}": fault for place, fault in faults.items() if fault}
+    refused = {place.name: fault for place, fault in faults.items() if fault}
     if not allowed:
         told = "; ".join(f"{name}: {fault}" for name, fault in refused.items())
         raise NoPlace(f"no place is allowed: {told or 'none is known'}")
     scores = [_score(place, allowed, policy) for place in allowed]
-    order = sorted(scores, key=lambda one: (-one.total, one.place.provider, one.place.region))
+    order = sorted(scores, key=lambda one: (-one.total, one.place.name))
     return Ranking(tuple(order), refused)
 
 
@@ -139,7 +144,7 @@ def move_playbook(service: str, size: int, here: Place, there: Place, healthy: s
         PromQL that has a series while the service answers there.
     """
     document = {
-        "playbook": f"move {service} from {here.provider}/{here.region} to {there.provider}/{there.region}",
+        "playbook": f"move {service} from {here.name} to {there.name}",
         "trigger": {"manual": True},
         "approval": {"medium": "one"},
         "limits": {"per_run": 2, "share": 1.0, "concurrent": 1},

@@ -7,6 +7,7 @@ healing executes. Refused: shares that do not grow, and nothing to roll out.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,9 +17,12 @@ import yaml
 
 from alertsite.core.durations import format_duration_ms
 from alertsite.core.errors import InvalidParameter, PlatformError
+from rules.language.format import quote
 
 CANARY_ALERTS: Final = ("NotificationDead", "CanaryMissing", "AlertLimitExceeded")
 """Of the platform's own, those that a bad release raises first."""
+_SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
+"""What a regular expression would read as more than itself."""
 _NEVER: Final = "vector(0) > 0"
 """A check that fails."""
 
@@ -43,7 +47,8 @@ class Watch:
     @property
     def quiet(self) -> str:
         """PromQL that has a series while none of the alerts fires."""
-        return f'absent(ALERTS{{alertstate="firing", alertname=~"{"|".join(self.alertnames)}"}})'
+        names = quote("|".join(_SPECIAL.sub(r"\\\g<0>", name) for name in self.alertnames))
+        return f'absent(ALERTS{{alertstate="firing", alertname=~{names}}})'
 
     def check(self, known: Collection[str]) -> None:
         """Refuse alerts that are not known: their silence would prove nothing.

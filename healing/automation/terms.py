@@ -12,11 +12,11 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from alertsite.core.errors import InvalidParameter
+from alertsite.core.errors import InvalidParameter, PlatformError
 from healing.automation.placing import CRITERIA, Policy
 from healing.automation.scaling import Bounds
 from healing.playbooks.schema import ScheduleTerms
-from healing.playbooks.steps import HOUR_MS, Duration, Expression, Fixed, Part
+from healing.playbooks.steps import HOUR_MS, Duration, Expression, Fixed, Part, refused
 from rules.alerts.matchers import parse_matchers
 
 Every = Annotated[Duration, Field(ge=10_000, le=24 * HOUR_MS)]
@@ -30,6 +30,15 @@ class TuneTerms(Part):
     lateness_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
     ranges: dict[Literal["workers", "prefetch", "batch", "shard_rules"], Range]
     every: Every = 300_000
+
+    @model_validator(mode="after")
+    def _bounded(self) -> TuneTerms:
+        for name, (least, most) in self.ranges.items():
+            if least > most:
+                raise PydanticCustomError("refused", "{name}: {least} lies above {most}", {
+                    "name": name, "least": least, "most": most
+                })  # fmt: skip
+        return self
 
 
 class ScaleTerms(Part):
@@ -130,9 +139,19 @@ class MaintainTerms(ScheduleTerms):
             raise PydanticCustomError("refused", "a playbook is named exactly when the job is one")
         if self.job == "window" and not self.silence:
             raise PydanticCustomError("refused", "a window without matchers does nothing")
-        for text in self.silence:
-            parse_matchers(text)
+        self._check_silence()
         return self
+
+    def _check_silence(self) -> None:
+        """As `silencing` will, when the clock strikes and nobody looks."""
+        try:
+            matchers = [one for text in self.silence for one in parse_matchers(text)]
+        except PlatformError as error:
+            raise refused(error) from None
+        if self.silence and all(one.matches({}) for one in matchers):
+            raise PydanticCustomError(
+                "refused", "every alert would be silent: one matcher must ask for something"
+            )
 
 
 Terms = TuneTerms | ScaleTerms | PlaceTerms | MaintainTerms

@@ -3,7 +3,8 @@
 In: arrivals, service times, lateness and what is set. Out: proposals with the numbers they come from. With
 `a` seconds of work arriving each second and `c` processes, utilisation is a / c; waiting grows as
 1 / (1 - utilisation), so processes are chosen for a utilisation of at most `TARGET`, and lateness decides
-whether anything is proposed at all. Nothing moves beyond the bounds, nor by more than a factor of two.
+whether anything is proposed at all. Nothing moves out of its bounds; what lies beyond them moves towards
+them; and nothing moves by more than a factor of two.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ def propose(measured: Measured, sizes: Sizes, allowed: Allowed) -> list[Proposal
 
 def _bounded(one: Proposal, allowed: Allowed) -> int:
     least, most = allowed.ranges.get(one.subject, (one.current, one.current))
-    near = min(max(one.proposed, math.ceil(one.current / FACTOR)), math.floor(one.current * FACTOR))
-    return min(max(near, least), most)
+    wanted = min(max(one.proposed, least), most)
+    return min(max(wanted, math.ceil(one.current / FACTOR)), math.floor(one.current * FACTOR))
 
 
 def _workers(measured: Measured, sizes: Sizes, allowed: Allowed) -> Iterator[Proposal]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import redis
 import structlog
-from django.db import OperationalError
+from django.db import DatabaseError
 
 from alertsite.core.errors import PlatformError
 from alertsite.tenancy.scope import tenant_scope
@@ -60,7 +60,7 @@ def advance_claims(claims: Sequence[RunClaim], means: Means) -> AdvanceSummary:
                     ended[claim.tenant_id, run.playbook_name] = run
         except ClaimLost:
             summary.lost += 1
-        except (PlatformError, OperationalError, redis.RedisError) as error:
+        except (PlatformError, DatabaseError, redis.RedisError) as error:
             summary.failed += 1
             log.warning("healing.failed", run=str(claim.run_id), error=str(error))
     _publish(ended, means)

@@ -96,10 +96,11 @@ def move_on(claim: AutomationClaim, means: Means, fleet: Fleet) -> bool:
             found = _look(automation, means, fleet)
         except (PlatformError, redis.RedisError) as error:
             fault = str(error)[:MAX_REASON]
-        if not _keep(claim, found, fault, means.now):
+        if not _keep(automation, found, fault, means.now):
             return False
         if automation.kind == Automation.Kind.TUNE:
             tuning.carry_out(automation, fleet, now=means.now)
+        _give_back(automation, means.now)
         return True
 
 
@@ -128,22 +129,35 @@ def _scaled(automation: Automation, terms: ScaleTerms, means: Means) -> _Found:
     return _Found(changes, seen.acting, seen.acting, seen.tally, start)
 
 
-def _keep(claim: AutomationClaim, found: _Found, fault: str, now: datetime) -> bool:
-    """Write down what one look came to. Whether the claim still held."""
+def _keep(looked: Automation, found: _Found, fault: str, now: datetime) -> bool:
+    """Write down what one look came to. Whether the claim still held.
+
+    What was found on terms that were changed meanwhile, or for somebody who took the arming back, is worth
+    nothing: it is looked at anew.
+    """
     with transaction.atomic():
-        rows = Automation.objects.for_tenant(claim.tenant_id).select_for_update()
-        held = rows.filter(pk=claim.automation_id, fencing_token=claim.fencing_token).first()
+        rows = Automation.objects.for_tenant(looked.tenant_id).select_for_update()
+        held = rows.filter(pk=looked.pk, fencing_token=looked.fencing_token).first()
         if held is None:
             return False
+        changed = (held.kind, held.terms, held.armed_at) != (looked.kind, looked.terms, looked.armed_at)
+        if changed and held.kind != Automation.Kind.MAINTAIN:  # of those, all is done by now
+            return True
         for change in found.changes:
             made = proposals.propose(held, change, shadow=not found.acting, now=now)
             if made is not None and found.at_once:
                 run = found.started(made) if found.started is not None else None
                 proposals.approve(made, Author(held.armed_by, now), run=run)
-        held.tally, held.fault, held.leased_until = dict(found.tally) or held.tally, fault, now
+        held.tally, held.fault = dict(found.tally) or held.tally, fault
         held.next_due_at = _next_due(held, now)
-        held.save(update_fields=["tally", "fault", "leased_until", "next_due_at"])
+        held.save(update_fields=["tally", "fault", "next_due_at"])
     return True
+
+
+def _give_back(looked: Automation, now: datetime) -> None:
+    """End the lease: until then nobody else carries out what was approved."""
+    rows = Automation.objects.for_tenant(looked.tenant_id)
+    rows.filter(pk=looked.pk, fencing_token=looked.fencing_token).update(leased_until=now)
 
 
 def _next_due(automation: Automation, now: datetime) -> datetime | None:

@@ -19,12 +19,17 @@ from healing.automation.terms import MaintainTerms, ScaleTerms, Terms, TuneTerms
 from healing.models import Automation, Playbook
 from healing.services.beatrows import Struck, row_of_beat
 from healing.services.people import check_person
+from healing.services.proposals import orphan
 from rules.services.operators import operators_tenant
 
 REQUEST_MAINTENANCE: Final = "healing.tasks.automation.request_maintenance"
 """Task that beat sends, known here by name: services do not import tasks."""
 OF_THE_PLATFORM: Final = frozenset({"backup", "restore_drill"})
 """Jobs that touch every tenant's rows."""
+_LIVE: Final = (
+    "armed_by", "armed_at", "next_due_at", "leased_until", "fencing_token", "tally", "fault", "created_at"
+)  # fmt: skip
+"""What others write meanwhile: a person who disarms, a worker who looks."""
 
 
 def terms_of(automation: Automation) -> Terms:
@@ -44,6 +49,17 @@ def is_of_the_platform(automation: Automation) -> bool:
     return isinstance(terms, TuneTerms) or (isinstance(terms, MaintainTerms) and terms.job in OF_THE_PLATFORM)
 
 
+def was_of_the_platform(automation: Automation) -> bool:
+    """Whether it concerns more than its tenant as it is stored now, whatever it is to be; so does one whose
+    terms do not read any more, since nobody can tell.
+    """
+    stored = Automation.objects.for_tenant(automation.tenant_id).filter(pk=automation.pk).first()
+    try:
+        return stored is not None and is_of_the_platform(stored)
+    except InvalidParameter:
+        return True
+
+
 def save_automation(automation: Automation, author: Author) -> Automation:
     """Store a new or changed automation. Other terms disarm it, and begin its tally anew.
 
@@ -56,7 +72,10 @@ def save_automation(automation: Automation, author: Author) -> Automation:
     if automation._state.adding:
         automation.created_at = automation.leased_until = author.now
     with transaction.atomic():
-        before = Automation.objects.for_tenant(automation.tenant_id).filter(pk=automation.pk).first()
+        rows = Automation.objects.for_tenant(automation.tenant_id).select_for_update()
+        before = rows.filter(pk=automation.pk).first()
+        for name in _LIVE if before is not None else ():
+            setattr(automation, name, getattr(before, name))
         if before is None or (before.kind, before.terms) != (automation.kind, automation.terms):
             automation.armed_by, automation.armed_at, automation.tally = "", None, {}
             automation.next_due_at = None if isinstance(terms, MaintainTerms) else author.now
@@ -105,8 +124,9 @@ def _row_of_beat(automation: Automation, terms: Terms) -> PeriodicTask | None:
 
 
 def delete_automation(automation: Automation, author: Author) -> None:
-    """Remove an automation. What it proposed stays."""
+    """Remove an automation. What it proposed stays; what still stands open of it has come to an end."""
     with transaction.atomic():
+        orphan(automation, now=author.now)
         _record(automation, "deleted", {"name": automation.name}, author)
         row = automation.periodic_task
         automation.delete()

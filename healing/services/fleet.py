@@ -28,12 +28,13 @@ class CeleryFleet:
     """Asked over the broker; a worker that does not answer in time is left out."""
 
     def processes(self) -> Mapping[str, int]:
-        """Of the workers that serve the queue `evaluate`."""
+        """Of the workers that serve the queue `evaluate`, but for those whose pool is of threads."""
         asked = current_app.control.inspect(timeout=ANSWER_S)
         queues: Any = asked.active_queues() or {}
         serving = {name for name, served in queues.items() if any(one["name"] == EVALUATE for one in served)}
         stats: Any = asked.stats() or {}
-        return {name: len(stats[name]["pool"]["processes"]) for name in sorted(serving & set(stats))}
+        pools = {name: stats[name]["pool"].get("processes", ()) for name in sorted(serving & set(stats))}
+        return {name: len(processes) for name, processes in pools.items() if processes}
 
     def resize(self, worker: str, by: int) -> None:
         """By `pool_grow` and `pool_shrink`: a process that works ends its task first."""

@@ -44,11 +44,9 @@ def maintain(automation: Automation, terms: MaintainTerms, means: Means) -> Prop
     proposal = _begun(automation, now=means.now) or _begin(automation, terms, now=means.now)
     if proposal is None or proposal.shadow:
         return None
-    if terms.job == "playbook":
-        if proposal.run is None:
-            _start(automation, terms, proposal, now=means.now)
-        return proposal
     try:
+        if terms.job == "playbook":
+            return _started(automation, terms, proposal, now=means.now)
         detail, measured = _do(terms, proposal, means.clock)
     except PlatformError as error:
         return _ended(automation, proposal, Proposal.State.FAILED, str(error), now=means.now)
@@ -88,12 +86,18 @@ def _begin(automation: Automation, terms: MaintainTerms, *, now: datetime) -> Pr
         return proposals.approve(made, author)
 
 
-def _start(automation: Automation, terms: MaintainTerms, proposal: Proposal, *, now: datetime) -> None:
-    """Its run is an ordinary one; the proposal ends when it does."""
+def _started(automation: Automation, terms: MaintainTerms, proposal: Proposal, *, now: datetime) -> Proposal:
+    """Its run is an ordinary one; the proposal ends when it does.
+
+    Raises
+    ------
+    InvalidParameter, NothingToRun
+    """
     playbook = playbook_of(automation, terms)
     cause = Cause(HealingRun.Cause.SCHEDULE, f"proposal:{proposal.pk}", now, dict(terms.labels))
     proposal.run = start_for(playbook, cause, dry=not playbook.armed, now=now)
     proposal.save(update_fields=["run"])
+    return proposal
 
 
 def _do(terms: MaintainTerms, proposal: Proposal, clock: Clock) -> tuple[str, Mapping[str, Any]]:

@@ -80,17 +80,20 @@ def approve(proposal: Proposal, author: Author, *, run: HealingRun | None = None
     Raises
     ------
     Conflict
-        If it only says what it would do, was decided, or is too old.
+        If it only says what it would do, was decided, is too old, or nobody would carry it out.
     """
     with transaction.atomic():
         held = _open(proposal, author.now)
+        if held.automation is None or not held.automation.enabled:
+            raise Conflict(
+                "the automation that proposed it is gone or switched off: nobody would carry it out"
+            )
         held.state, held.decided_by, held.decided_at = Proposal.State.APPROVED, author.name, author.now
         held.run = run
         held.save()
         _record(held, "approved", {} if run is None else {"run": str(run.pk)}, author)
-        if held.automation_id is not None:
-            due = Automation.objects.for_tenant(held.tenant_id).filter(pk=held.automation_id)
-            due.exclude(kind=Automation.Kind.MAINTAIN).update(next_due_at=author.now)
+        due = Automation.objects.for_tenant(held.tenant_id).filter(pk=held.automation_id)
+        due.exclude(kind=Automation.Kind.MAINTAIN).update(next_due_at=author.now)
     return held
 
 
@@ -137,6 +140,16 @@ def end(proposal: Proposal, state: Proposal.State, detail: str, *, now: datetime
         proposal.save()
         _record(proposal, str(state), {"detail": proposal.detail}, Author(proposal.decided_by or ACTOR, now))
     return proposal
+
+
+def orphan(automation: Automation, *, now: datetime) -> int:
+    """End what an automation that is removed would have carried out; runs end by themselves. How many."""
+    rows = Proposal.objects.for_tenant(automation.tenant_id).select_for_update()
+    states = [Proposal.State.PROPOSED, Proposal.State.APPROVED]
+    left = list(rows.filter(automation=automation, state__in=states, run=None))
+    for one in left:
+        end(one, Proposal.State.EXPIRED, "its automation was removed", now=now)
+    return len(left)
 
 
 def settle(*, now: datetime) -> int:

@@ -134,10 +134,13 @@ def carry_out(automation: Automation, fleet: Fleet, *, now: datetime) -> int:
 
 
 def _set(proposal: Proposal, fleet: Fleet, *, now: datetime) -> str:
-    """What was done, in words; empty while it waits for a restart."""
+    """What was done, in words; empty while it waits for a restart, or for a worker to answer."""
     value = int(proposal.proposed)
     if proposal.subject == "workers":
-        for worker, by in shares(fleet.processes(), value).items():
+        processes = fleet.processes()
+        if not processes:
+            return ""
+        for worker, by in shares(processes, value).items():
             fleet.resize(worker, by)
         return "set; a worker that starts again has what it is started with"
     if proposal.subject == "prefetch":

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import redis
 import structlog
-from django.db import OperationalError
+from django.db import DatabaseError
 
 from alertsite.core.clock import Clock, from_datetime, to_datetime
 from alertsite.core.errors import PlatformError
@@ -59,7 +59,7 @@ def score_claims(claims: Sequence[GroupClaim], clock: Clock) -> ScoringSummary:
         try:
             with tenant_scope(claim.tenant_id):
                 _score(claim, clock, summary)
-        except (PlatformError, OperationalError, redis.RedisError) as error:
+        except (PlatformError, DatabaseError, redis.RedisError) as error:
             summary.failed += 1
             log.warning("model_group.failed", group=str(claim.group_id), error=str(error))
     return summary

@@ -85,7 +85,7 @@ class AlertInstanceAdmin(ReadOnlyAdmin):
     @admin.display(description="silence")
     def silence_like_this(self, row: AlertInstance) -> SafeString:
         """A link to a silence that is filled in with the labels of the alert."""
-        matchers = json.dumps([f"{name}={json.dumps(value)}" for name, value in sorted(row.labels.items())])
+        matchers = "\n".join(f"{name}={json.dumps(value)}" for name, value in sorted(row.labels.items()))
         query = urlencode({"tenant": row.tenant_id, "matchers": matchers})
         return format_html(
             '<a href="{}?{}">Silence alerts like this</a>', reverse("admin:rules_silence_add"), query

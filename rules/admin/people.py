@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin
 
 from alertsite.core.clock import SystemClock, to_datetime
 from alertsite.core.errors import PlatformError
+from rules.admin.fields import WrittenFields
 from rules.admin.presenting import author_of
 from rules.models import (
     EscalationPolicy,
@@ -60,7 +61,7 @@ class CheckedForm(forms.ModelForm):  # type: ignore[type-arg]
         return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
 
 
-class NamedAdmin(ModelAdmin):  # type: ignore[misc]
+class NamedAdmin(WrittenFields, ModelAdmin):  # type: ignore[misc]
     """Saves and removes by the service; what is named elsewhere shows where instead of being removed."""
 
     form = CheckedForm

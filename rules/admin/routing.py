@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin, messages
@@ -14,10 +14,14 @@ from unfold.admin import ModelAdmin
 
 from alertsite.core.errors import PlatformError
 from alertsite.web.admin import ReadOnlyAdmin
+from rules.admin.fields import WrittenFields
 from rules.admin.presenting import author_of
 from rules.models import InhibitionRule, MuteTimeInterval, NotificationSettings, Route, Silence
 from rules.services import routes, silencing
 from rules.services.silencing import InvalidSilence, SilenceDraft
+
+MATCHERS: Final = 'One a line, all must hold: severity="critical", service=~"shop|cart", team!="web".'
+INTERVALS: Final = "Names of time intervals, one a line."
 
 
 class RoutingForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -35,7 +39,7 @@ class RoutingForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.add_error(name if name in self.fields else None, ValidationError(reason))
 
 
-class RoutingAdmin(ModelAdmin):  # type: ignore[misc]
+class RoutingAdmin(WrittenFields, ModelAdmin):  # type: ignore[misc]
     """Base of what decides who is told."""
 
     form = RoutingForm
@@ -66,6 +70,11 @@ class RoutingAdmin(ModelAdmin):  # type: ignore[misc]
 
 @admin.register(Route)
 class RouteAdmin(RoutingAdmin):
+    lines: ClassVar = {
+        "matchers": MATCHERS,
+        "mute_time_intervals": INTERVALS,
+        "active_time_intervals": INTERVALS,
+    }
     list_display = ["__str__", "tenant", "parent", "receiver", "group_by", "continues", "position"]
     list_select_related = ["tenant", "parent", "receiver"]
 
@@ -78,6 +87,11 @@ class MuteTimeIntervalAdmin(RoutingAdmin):
 
 @admin.register(InhibitionRule)
 class InhibitionRuleAdmin(RoutingAdmin):
+    lines: ClassVar = {
+        "source_matchers": MATCHERS,
+        "target_matchers": MATCHERS,
+        "equal": "Labels that must be the same in both, one a line.",
+    }
     list_display = ["__str__", "tenant", "source_matchers", "target_matchers", "equal", "enabled"]
 
 
@@ -112,10 +126,11 @@ class SilenceForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Silence)
-class SilenceAdmin(ReadOnlyAdmin):
+class SilenceAdmin(WrittenFields, ReadOnlyAdmin):
     """Silences are made and ended here; what is past is not rewritten."""
 
     form = SilenceForm
+    lines: ClassVar = {"matchers": MATCHERS}
     list_display = ["__str__", "tenant", "kind", "starts_at", "ends_at", "author", "comment", "approved_by"]
     list_filter = ["tenant", "kind", "needs_approval"]
     search_fields = ["comment", "author", "ticket"]

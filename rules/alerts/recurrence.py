@@ -2,8 +2,8 @@
 
 In: the text of an RRULE, a duration and a zone; the first start and a time in milliseconds. Out: whether
 the time lies in a window. A start in the hour a zone skips happens at the offset before the gap; one in
-the hour it repeats, the first time. Refused: rules finer than hourly, rules that never happen, and those
-that expand to more than `MAX_STARTS_PER_DAY`.
+the hour it repeats, the first time. Refused: rules finer than hourly, rules that never happen, more than one
+second of a minute, and rules that expand to more than `MAX_STARTS_PER_DAY`.
 
 The work is bounded. `dateutil` searches a rule without further occurrences to the year 9999, so it is run
 in years that resemble the asked ones (the calendar repeats after 28 years, between centuries that are no
@@ -28,10 +28,11 @@ MAX_DURATION_MS = 31 * 86_400_000
 MAX_STARTS_PER_DAY = 24
 MAX_COUNT = 1000
 MAX_INTERVAL = 1000
+MAX_SECOND = 59
 FIRST_YEAR, LAST_YEAR = 1970, 2099
 
 _DAY_PARTS = frozenset({"BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYDAY"})
-_TIME_PARTS = frozenset({"BYHOUR", "BYMINUTE", "BYSETPOS"})
+_TIME_PARTS = frozenset({"BYHOUR", "BYMINUTE", "BYSECOND", "BYSETPOS"})
 _PARTS = _DAY_PARTS | _TIME_PARTS | {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"}
 _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
 _CYCLE_YEARS = 28
@@ -109,6 +110,9 @@ def _check_numbers(parts: dict[str, str]) -> None:
             raise InvalidRecurrence(f"{name} is {value}, accepts 1 to {limit}")
     if parts.get("WKST", "MO") not in _WEEKDAYS:
         raise InvalidRecurrence(f"WKST is {parts['WKST']}, accepts {', '.join(_WEEKDAYS)}")
+    second = parts.get("BYSECOND", "0")  # one, as libraries write out the start; more would be one window
+    if not second.isdecimal() or int(second) > MAX_SECOND:
+        raise InvalidRecurrence(f"BYSECOND is {second}, accepts one second, 0 to {MAX_SECOND}")
     if "COUNT" in parts and "UNTIL" in parts:
         raise InvalidRecurrence("the rule has both COUNT and UNTIL")
     hours = 24 if parts["FREQ"] == "HOURLY" else len(parts.get("BYHOUR", "").split(","))
@@ -182,7 +186,7 @@ def _until(text: str, zone: ZoneInfo) -> datetime | None:
 
 def _explicit(parts: dict[str, str], begin: datetime) -> dict[str, str]:
     """Write out what RFC 5545 takes from the first start, so that the search may begin elsewhere."""
-    explicit = {"BYMINUTE": str(begin.minute), **parts}
+    explicit = {"BYMINUTE": str(begin.minute), "BYSECOND": str(begin.second), **parts}
     if parts["FREQ"] != "HOURLY":
         explicit = {"BYHOUR": str(begin.hour), **explicit}
     if not (_DAY_PARTS - {"BYMONTH"}) & parts.keys():
@@ -234,7 +238,7 @@ def _anchor(expansion: _Expansion, near: datetime) -> datetime:
     parts = _parts(expansion.text)
     interval = int(parts.get("INTERVAL", 1))
     begin = expansion.begin
-    hour = begin.replace(minute=0)
+    hour = begin.replace(minute=0, second=0)
     day = hour.replace(hour=0)
     if parts["FREQ"] in {"YEARLY", "MONTHLY"}:
         months = interval * (12 if parts["FREQ"] == "YEARLY" else 1)

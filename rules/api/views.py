@@ -168,7 +168,8 @@ class AlertViewSet(HandledAlerts, mixins.ListModelMixin, mixins.RetrieveModelMix
         alert = self.rows().filter(pk=kwargs["pk"]).first()
         if alert is not None:
             return Response(self.get_serializer(alert).data)
-        last = self._history(kwargs["pk"]).last()
+        history = self._history(kwargs["pk"])
+        last = history.filter(state="resolved").first() or history.last()
         if last is None:
             raise Http404
         return Response(

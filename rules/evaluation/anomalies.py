@@ -6,6 +6,7 @@ about, the strongest first, as facts and as sentences. Refused: nothing.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -79,24 +80,50 @@ def groups_read(selectors: Iterable[Sequence[Matcher]]) -> set[str] | None:
     return named
 
 
-def anomalies_behind(
-    labels: Mapping[str, str], selectors: Iterable[Sequence[Matcher]], seen: Iterable[ScoredAnomaly]
-) -> list[ScoredAnomaly]:
-    """The anomalies that an alert of these labels is about, the strongest first.
+class SeenAnomalies:
+    """Anomalies, found by the labels of many alerts without trying all with each."""
 
-    Parameters
-    ----------
-    labels
-        Of the result, without those that the rule adds. What an aggregation dropped may be anything.
-    """
-    wanted = [[one for one in matchers if one.name != METRIC_NAME] for matchers in selectors]
-    found = [
-        one
-        for one in seen
-        if all(one.labels.get(name, value) == value for name, value in labels.items())
-        and any(all(m.matches(one.labels.get(m.name, "")) for m in matchers) for matchers in wanted)
-    ]
-    return sorted(found, key=lambda one: (-one.score, one.at))[:MAX_TOLD]
+    def __init__(self, seen: Sequence[ScoredAnomaly]) -> None:
+        self._seen = seen
+        self._having: defaultdict[tuple[str, str], list[ScoredAnomaly]] = defaultdict(list)
+        self._lacking: dict[str, list[ScoredAnomaly]] = {}
+        for one in seen:
+            for pair in one.labels.items():
+                self._having[pair].append(one)
+
+    def behind(
+        self, labels: Mapping[str, str], selectors: Iterable[Sequence[Matcher]]
+    ) -> list[ScoredAnomaly]:
+        """The anomalies that an alert of these labels is about, the strongest first.
+
+        Parameters
+        ----------
+        labels
+            Of the result, without those that the rule adds. What an aggregation dropped may be anything.
+        """
+        wanted = [[one for one in matchers if one.name != METRIC_NAME] for matchers in selectors]
+        found = [
+            one
+            for one in self._candidates(labels)
+            if all(one.labels.get(name, value) == value for name, value in labels.items())
+            and any(all(m.matches(one.labels.get(m.name, "")) for m in matchers) for matchers in wanted)
+        ]
+        return sorted(found, key=lambda one: (-one.score, one.at))[:MAX_TOLD]
+
+    def _candidates(self, labels: Mapping[str, str]) -> Sequence[ScoredAnomaly]:
+        """Those that the rarest of the labels allows: they have its value, or no such label."""
+        if not labels:
+            return self._seen
+        name, value = min(
+            labels.items(),
+            key=lambda pair: len(self._having.get(pair, ())) + len(self._without(pair[0])),
+        )
+        return [*self._having.get((name, value), ()), *self._without(name)]
+
+    def _without(self, name: str) -> list[ScoredAnomaly]:
+        if name not in self._lacking:
+            self._lacking[name] = [one for one in self._seen if name not in one.labels]
+        return self._lacking[name]
 
 
 def in_words(anomaly: ScoredAnomaly) -> str:

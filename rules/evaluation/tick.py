@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from alertsite.core.errors import PlatformError
-from alertsite.core.labels import METRIC_NAME, LabelSet, fingerprint, label_set
+from alertsite.core.labels import METRIC_NAME, LabelSet, fingerprint, label_set, storable
 from alertsite.core.samples import Floats, Ints
 from rules.evaluation.anomalies import ScoredAnomaly
 from rules.evaluation.elements import Elements, concatenate
@@ -329,7 +329,8 @@ class _LevelRun:
         """
         rule = int(elements.rule[element])
         spec = self._program.specs[rule]
-        labels = {name: value for name, value in elements.label(element) if name != METRIC_NAME}
+        found = ((storable(name), storable(value)) for name, value in elements.label(element))
+        labels = {name: value for name, value in found if name != METRIC_NAME}
         value = float(elements.value[element])
         known = dict(elements.label(element))
         own = {name: self._expanded(text, known, value, rule) for name, text in spec.labels}
@@ -359,7 +360,7 @@ class _LevelRun:
         if "{{" not in text:
             return text
         try:
-            return self._around.expander.expand(text, labels, value)
+            return storable(self._around.expander.expand(text, labels, value))
         except PlatformError as error:
             self._fail(rule, error)
-            return f"<error expanding template: {error}>"
+            return storable(f"<error expanding template: {error}>")

@@ -51,7 +51,14 @@ def said(sentence: str) -> Said:
     try:
         if not isinstance(parse(series), Selector):
             raise InvalidParameter("sentence", sentence, f"a selector of series, not {series!r}")
-        hold_for_s = None if hold is None else parse_duration_ms(hold) // 1000
+        hold_for_s = None if hold is None else _whole_seconds(hold)
     except PlatformError as error:
         raise InvalidParameter("sentence", sentence, f"{UNDERSTOOD}; {error}") from None
     return Said({"type": "anomaly", "selector": series, "direction": _DIRECTIONS[side]}, hold_for_s)
+
+
+def _whole_seconds(text: str) -> int:
+    seconds, rest_ms = divmod(parse_duration_ms(text), 1000)
+    if rest_ms:
+        raise InvalidParameter("for", text, "whole seconds")
+    return seconds

@@ -63,6 +63,11 @@ class AlertInstance(TenantModel):
         null=True, help_text="Resolved by hand: over for people, though its condition may still hold."
     )
     flapping = models.BooleanField(default=False)
+    correlated = models.BooleanField(
+        default=False,
+        db_default=False,  # for workers of the release before
+        help_text="Its place in an incident was looked for.",
+    )
     damped = models.BooleanField(default=False, help_text="Told once, then not again until it is steady.")
 
     class Meta:
@@ -84,6 +89,11 @@ class AlertInstance(TenantModel):
         indexes = [
             models.Index(fields=["tenant", "-active_since", "id"], name="alert_newest"),
             models.Index(fields=["expires_at"], name="alert_expiry", condition=Q(expires_at__isnull=False)),
+            models.Index(
+                fields=["fired_at", "id"],
+                name="alert_to_correlate",
+                condition=Q(fired_at__isnull=False, correlated=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -103,7 +103,12 @@ class Incident(TenantModel):
 class IncidentAlert(TenantModel):
     """That an alert belongs to an incident, and why."""
 
-    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="alerts")
+    incident = models.ForeignKey(
+        Incident,
+        on_delete=models.CASCADE,
+        related_name="alerts",
+        db_index=False,  # `incident_alert_newest` begins with it
+    )
     alert_id = models.UUIDField()
     labels = models.JSONField()
     started_at = models.DateTimeField()
@@ -113,6 +118,7 @@ class IncidentAlert(TenantModel):
     class Meta:
         ordering = ["started_at", "id"]
         constraints = [models.UniqueConstraint(fields=["alert_id"], name="alert_in_one_incident")]
+        indexes = [models.Index(fields=["incident", "-started_at"], name="incident_alert_newest")]
 
     def __str__(self) -> str:
         return f"{self.alert_id}: {self.reason}"

@@ -14,6 +14,8 @@ FIRING = "firing"
 RESOLVED = "resolved"
 TEST = "test"
 """Reason of a message that somebody sends to see whether it arrives."""
+ACKNOWLEDGED = "acknowledged"
+"""Reason of a message that says that somebody is on it. Only kinds that take it are sent any."""
 
 
 @dataclass(frozen=True, slots=True)

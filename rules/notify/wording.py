@@ -46,6 +46,10 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "The condition ended before the alert fired: {reason}.",
         "La condition a cessé avant le déclenchement : {reason}.",
     ),
+    "transition.ended_after_hand": (
+        "Resolved by hand before, it is over now ({reason}): nobody is told again, and it may begin anew.",
+        "Résolue à la main, elle a pris fin ({reason}) : nul n'est prévenu de nouveau, elle peut reprendre.",
+    ),
     "explained": ("Behind it: {text}", "En cause : {text}"),
     "routed": (
         "Route {path} takes it, for receiver {receiver}, in group {group}.",

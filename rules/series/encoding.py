@@ -2,7 +2,8 @@
 
 A label set in canonical order encodes to exactly the bytes that Prometheus sends, hence ingestion looks
 series up by a slice of the request. What comes in unsorted or with empty values is brought to canonical
-order; what is not UTF-8, names a label twice, has an empty label name or no metric name is refused.
+order; what is not UTF-8, holds a NUL, which PostgreSQL cannot keep, names a label twice, has an empty
+label name or no metric name is refused.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def parse_labels(raw: bytes) -> LabelSet:
     Raises
     ------
     RefusedLabels
-        With reason `labels_not_utf8`, `duplicate_label`, `invalid_label_name` or `missing_metric_name`.
+        With reason `labels_not_utf8`, or one of `check_labels`.
     MalformedProtobuf
         If the bytes are not a run of `Label` messages; other fields of a `TimeSeries` are passed over.
     """
@@ -76,13 +77,15 @@ def check_labels(pairs: list[tuple[str, str]]) -> LabelSet:
     Raises
     ------
     RefusedLabels
-        With reason `duplicate_label`, `invalid_label_name` or `missing_metric_name`.
+        With reason `duplicate_label`, `invalid_label_name`, `nul_in_label` or `missing_metric_name`.
     """
     names = [name for name, _ in pairs]
     if "" in names:
         raise RefusedLabels("invalid_label_name", f"labels {pairs!r} have an empty name")
     if len(set(names)) != len(names):
         raise RefusedLabels("duplicate_label", f"labels {pairs!r} have a name twice")
+    if any("\x00" in text for pair in pairs for text in pair):
+        raise RefusedLabels("nul_in_label", f"labels {pairs!r} hold a NUL")
     labels = label_set(pairs)
     if not any(name == METRIC_NAME for name, _ in labels):
         raise RefusedLabels("missing_metric_name", f"labels {pairs!r} have no {METRIC_NAME}")

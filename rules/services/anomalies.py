@@ -20,11 +20,12 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from alertsite.core.clock import to_datetime
+from alertsite.core.errors import PlatformError
 from alertsite.core.labels import LabelSet, Matcher
 from rules.evaluation.anomalies import (
     SCORE,
     ScoredAnomaly,
-    anomalies_behind,
+    SeenAnomalies,
     groups_read,
     in_words,
     score_selectors,
@@ -134,13 +135,14 @@ def with_anomalies(tenant_id: UUID, changes: list[AlertChange], *, at_ms: int) -
         number: selectors
         for number, change in enumerate(changes)
         if change.change.state in {State.PENDING, State.FIRING}
+        and not change.spec.datasource  # a score that is asked for elsewhere is not one of ours
         and (selectors := _selectors(change.spec.expr))
     }
     if not about:
         return changes
     tell: AnomaliesSeen = import_string(settings.ANOMALIES_SEEN)
     groups = groups_read(matchers for selectors in about.values() for matchers in selectors)
-    seen = tell(tenant_id, to_datetime(at_ms), groups=groups)
+    seen = SeenAnomalies(tell(tenant_id, to_datetime(at_ms), groups=groups))
     told = list(changes)
     for number, selectors in about.items():
         told[number] = _explained(changes[number], selectors, seen)
@@ -149,16 +151,21 @@ def with_anomalies(tenant_id: UUID, changes: list[AlertChange], *, at_ms: int) -
 
 @lru_cache(maxsize=4096)
 def _selectors(expr: str) -> tuple[tuple[Matcher, ...], ...]:
-    """The selectors of scores in an expression; it was evaluated, so it is well formed."""
-    return tuple(score_selectors(plan(expr))) if SCORE in expr else ()
+    """The selectors of scores in an expression; none of one that does not read, whose alert says so."""
+    if SCORE not in expr:
+        return ()
+    try:
+        return tuple(score_selectors(plan(expr)))
+    except PlatformError:
+        return ()
 
 
 def _explained(
-    change: AlertChange, selectors: Sequence[tuple[Matcher, ...]], seen: Sequence[ScoredAnomaly]
+    change: AlertChange, selectors: Sequence[tuple[Matcher, ...]], seen: SeenAnomalies
 ) -> AlertChange:
     added = {ALERT_NAME, *(name for name, _ in change.spec.labels)}
     own = {name: value for name, value in change.labels if name not in added}
-    found = anomalies_behind(own, selectors, seen)
+    found = seen.behind(own, selectors)
     if not found:
         return change
     sentences = " ".join(in_words(one) for one in found)

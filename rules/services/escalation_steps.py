@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from alertsite.core.clock import from_datetime, to_datetime
 from alertsite.core.errors import PlatformError
@@ -97,7 +97,7 @@ def _take_of(tenant_id: UUID, claims: Sequence[EscalationClaim], now: datetime) 
             try:
                 with transaction.atomic():
                     taken += work.take(claim)
-            except (PlatformError, OperationalError) as error:
+            except (PlatformError, DatabaseError) as error:
                 log.warning("escalation.failed", escalation=str(claim.escalation_id), error=str(error))
     return taken
 

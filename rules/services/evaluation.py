@@ -16,7 +16,7 @@ from uuid import UUID
 
 import redis
 import structlog
-from django.db import OperationalError, transaction
+from django.db import DatabaseError, transaction
 
 from alertsite.core.clock import Clock, from_datetime, to_datetime
 from alertsite.core.errors import PlatformError
@@ -33,7 +33,7 @@ from rules.models import LedgerEntry, Shard
 from rules.services import transitions, waking
 from rules.services.anomalies import with_anomalies
 from rules.services.datasources import live_queries, new_allowance
-from rules.services.health import note_health
+from rules.services.health import note_health, reason_of
 from rules.services.programs import LoadedShard, load_shard
 from rules.services.stores import hot_store
 from rules.services.templating import rule_templates
@@ -79,7 +79,7 @@ def evaluate_claims(claims: Sequence[Claim], clock: Clock) -> PassSummary:
                 _evaluate_shard(claim, Means(clock, allowance), summary)
         except LeaseLost:
             log.info("shard.lease_lost", shard=str(claim.shard_id))
-        except (PlatformError, OperationalError, redis.RedisError) as error:
+        except (PlatformError, DatabaseError, redis.RedisError) as error:
             summary.failed_shards += 1
             log.warning("shard.failed", shard=str(claim.shard_id), error=str(error))
     return summary
@@ -275,7 +275,8 @@ class ShardPass:
                 outcomes=tick.outcomes.tobytes(),
                 caught_up=late,
                 errors={
-                    str(self.loaded.program.specs[rule].id): str(error) for rule, error in tick.errors.items()
+                    str(self.loaded.program.specs[rule].id): reason_of(error)
+                    for rule, error in tick.errors.items()
                 },
                 transition_count=len(tick.changes),
             )

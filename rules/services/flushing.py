@@ -16,7 +16,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from alertsite.core.clock import Clock, from_datetime, to_datetime
 from alertsite.core.errors import PlatformError
@@ -167,7 +167,7 @@ def flush(claims: Sequence[GroupClaim], clock: Clock) -> FlushSummary:
                 part = own[start : start + GROUPS_PER_TRANSACTION]
                 try:
                     _flush_part(tenant_id, part, to_datetime(clock.now_ms()), summary)
-                except (PlatformError, OperationalError) as error:
+                except (PlatformError, DatabaseError) as error:
                     summary.failed += len(part)
                     log.warning("flush.failed", tenant=str(tenant_id), groups=len(part), error=str(error))
     return summary

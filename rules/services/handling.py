@@ -21,9 +21,10 @@ from alertsite.tenancy.bulk import insert_rows
 from rules.evaluation.states import Reason, State
 from rules.models import AlertAction, AlertInstance, AlertTransition, Feedback, GroupedAlert
 from rules.services import escalating
+from rules.services.acknowledging import owe_acknowledgements
 from rules.services.authoring import Author
 from rules.services.dispatching import make_due, tell
-from rules.services.nudging import nudge_after_commit
+from rules.services.nudging import nudge_after_commit, nudge_deliveries_after_commit
 from rules.services.transitions import transition_id
 
 MAX_AT_ONCE: Final = 20_000
@@ -46,6 +47,8 @@ class Handler:
                 free, Kind.ACKNOWLEDGED, text, acknowledged_at=self._now, acknowledged_by=self.author.name
             )
             escalating.settle_alerts(self.tenant_id, ids, now=self._now)
+            if owe_acknowledgements(self.tenant_id, ids, now=self._now):
+                nudge_deliveries_after_commit()
         return len(ids)
 
     def unacknowledge(self, alerts: Sequence[UUID], text: str = "") -> int:
@@ -130,6 +133,7 @@ class Handler:
         """
         history = AlertTransition.objects.for_tenant(self.tenant_id).filter(alert_id=alert_id)
         first, last = history.order_by("at", "pk").first(), history.order_by("at", "pk").last()
+        end = history.filter(state=State.RESOLVED).order_by("at", "pk").first()
         if first is None or last is None:
             raise InvalidParameter("alert_id", alert_id, "the id of an alert of the tenant")
         with transaction.atomic():
@@ -143,7 +147,7 @@ class Handler:
                     "rule_id": last.rule_id,
                     "labels": last.labels,
                     "starts_at": first.at,
-                    "ends_at": last.at if last.state == State.RESOLVED else None,
+                    "ends_at": None if end is None else end.at,
                     "comment": comment,
                     "at": self._now,
                 },

@@ -7,6 +7,8 @@ from __future__ import annotations
 import numpy as np
 from django.db import connection
 
+from alertsite.core.errors import PlatformError
+from alertsite.core.labels import storable
 from rules.evaluation.outcomes import KIND_BITS, TRUNCATED, Outcome
 from rules.evaluation.tick import Tick
 from rules.models import LedgerEntry, Rule, Shard
@@ -20,6 +22,11 @@ FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::boolean[]) AS seen (id, heal
 WHERE rule.id = seen.id AND (rule.health, rule.last_error, rule.truncated)
     IS DISTINCT FROM (seen.health, seen.error, seen.truncated)
 """
+
+
+def reason_of(error: PlatformError) -> str:
+    """An error as it is stored: it may quote a label value."""
+    return storable(str(error))
 
 
 def note_health(shard: Shard, loaded: LoadedShard, tick: Tick) -> None:
@@ -36,7 +43,7 @@ def note_health(shard: Shard, loaded: LoadedShard, tick: Tick) -> None:
             [
                 [specs[rule].id for rule in chosen],
                 [_HEALTH[Outcome(kind)].value for kind in (outcomes & KIND_BITS).tolist()],
-                [str(tick.errors.get(rule, "")) for rule in chosen],
+                [reason_of(tick.errors[rule]) if rule in tick.errors else "" for rule in chosen],
                 (outcomes & TRUNCATED).astype(bool).tolist(),
             ],
         )
@@ -56,5 +63,5 @@ def _differing(shard: Shard, loaded: LoadedShard, tick: Tick) -> np.ndarray[tupl
     before = np.frombuffer(last[0], np.uint8) & seen
     differs = before != (tick.outcomes & seen)
     for rule, error in tick.errors.items():
-        differs[rule] |= last[1].get(str(loaded.program.specs[rule].id)) != str(error)
+        differs[rule] |= last[1].get(str(loaded.program.specs[rule].id)) != reason_of(error)
     return np.flatnonzero(differs)

@@ -37,7 +37,7 @@ from rules.evaluation.states import (
 from rules.models import AlertInstance, AlertTransition, NotificationSettings, Origin
 from rules.services.dispatching import tell
 from rules.services.routing import settings_of
-from rules.services.transitions import transition_id
+from rules.services.transitions import mark_told_before, remove_alerts, transition_id
 
 MAX_ALERTS_A_REQUEST: Final = 10_000
 MAX_LABELS: Final = 64
@@ -242,8 +242,9 @@ class _Batch:
         rows = [known[change.origin] for change in changes]
         if not rows:
             return 0
-        AlertInstance.objects.for_tenant(self.tenant_id).filter(pk__in=[row.pk for row in rows]).delete()
-        return tell([self._ended(row) for row in rows], now=self.now, settings=self.settings)
+        history = [self._ended(row) for row in rows]
+        mark_told_before(history, remove_alerts(self.tenant_id, [row.pk for row in rows]))
+        return tell(history, now=self.now, settings=self.settings)
 
     def renew(self, known: Mapping[int, AlertInstance], firing: Sequence[Posted]) -> None:
         """Put off the end of alerts that were sent again."""

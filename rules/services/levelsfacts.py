@@ -44,10 +44,12 @@ def _level(tenant_id: UUID, option: LevelOption, language: str, end_ms: int) -> 
 
 
 def _firing(rule: Rule, promise: Objective) -> Iterator[tuple[int, int]]:
-    """When alerts of a rule fired within the window, those that still do included."""
+    """When alerts of a rule fired within the window, those that still do included: as long as the condition
+    did, whatever a person said of it before.
+    """
     start, end = to_datetime(promise.start_ms), to_datetime(promise.end_ms)
     ended = AlertTransition.objects.for_tenant(rule.tenant_id).filter(
-        rule=rule, state="resolved", at__gt=start, fired_at__lt=end
+        rule=rule, state__in=["resolved", "inactive"], at__gt=start, fired_at__lt=end
     )
     for fired_at, at in ended.order_by().values_list("fired_at", "at"):
         yield from_datetime(fired_at), from_datetime(at)

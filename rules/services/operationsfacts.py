@@ -33,7 +33,7 @@ fired AS (
     WHERE tenant_id = %(tenant)s AND state = 'firing' AND at >= %(start)s AND at < %(end)s
 )
 """
-# An alert that somebody resolved by hand ends again when its condition does; a canary ends without firing.
+# An alert that was resolved by hand may have ended twice, before it was kept apart; a canary never fired.
 _ENDED: Final = """
 ended AS (
     SELECT alert_id, min(at) AS at, min(fired_at) AS fired_at FROM rules_alerttransition
@@ -90,7 +90,7 @@ FROM (
     ORDER BY alert_id, at)
     UNION ALL
     SELECT labels, fired_at, %(end)s FROM rules_alertinstance
-    WHERE tenant_id = %(tenant)s AND state = 'firing'
+    WHERE tenant_id = %(tenant)s AND state = 'firing' AND closed_at IS NULL
 ) AS each
 WHERE fired_at < %(end)s ORDER BY took DESC, fired_at LIMIT %(longest)s
 """

@@ -6,8 +6,15 @@ from uuid import UUID
 
 from django.conf import settings
 
+from alertsite.core.errors import PlatformError
 from alertsite.tenancy.models import Tenant
 from alertsite.tenancy.scope import platform_scope
+
+
+class UnknownOperator(PlatformError):
+    """The operator's tenant is not there: the setting names nobody."""
+
+    code = "operator.unknown"
 
 
 def operators_tenant() -> UUID | None:
@@ -15,11 +22,14 @@ def operators_tenant() -> UUID | None:
 
     Raises
     ------
-    Tenant.DoesNotExist
+    UnknownOperator
         If there is none of that name.
     """
-    if not settings.HOST_METRICS_TENANT:
+    slug = settings.HOST_METRICS_TENANT
+    if not slug:
         return None
     with platform_scope():
-        found: UUID = Tenant.objects.values_list("pk", flat=True).get(slug=settings.HOST_METRICS_TENANT)
-        return found
+        found: UUID | None = Tenant.objects.filter(slug=slug).values_list("pk", flat=True).first()
+    if found is None:
+        raise UnknownOperator(f"HOST_METRICS_TENANT is {slug!r}, and no tenant has this name")
+    return found

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from django.db import OperationalError
+from django.db import DatabaseError
 
 from alertsite.core.clock import Clock, to_datetime
 from alertsite.core.errors import PlatformError
@@ -69,6 +69,6 @@ def _run_all(parts: Mapping[str, Callable[..., int]], clock: Clock) -> dict[str,
 def _run(name: str, part: Callable[..., int], now: datetime) -> int:
     try:
         return part(now=now)
-    except (PlatformError, OperationalError) as error:
+    except (PlatformError, DatabaseError) as error:
         log.warning("timer.failed", part=name, error=str(error))
         return 0

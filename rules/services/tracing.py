@@ -169,7 +169,8 @@ def _of_transitions(transitions: list[AlertTransition]) -> Iterator[Entry]:
     for row in transitions:
         value = UNKNOWN if row.value is None else f"{row.value:g}"
         facts = {"value": value, "tick": row.trace.get("tick", ""), "expr": row.trace.get("expr", "")}
-        yield Entry(row.at, f"transition.{row.state}", facts | {"reason": row.trace.get("reason", "")})
+        kind = "ended_after_hand" if row.previous == "resolved" else row.state
+        yield Entry(row.at, f"transition.{kind}", facts | {"reason": row.trace.get("reason", "")})
         for anomaly in row.trace.get("anomalies", []):
             yield Entry(row.at, "explained", {"text": anomaly["text"]})
         for route in row.trace.get("routes", []):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import numpy as np
@@ -13,12 +15,17 @@ import numpy as np
 from alertsite.core.clock import from_datetime, to_datetime
 from alertsite.core.labels import LabelSet, fingerprint, label_set
 from alertsite.tenancy.bulk import insert_rows
+from alertsite.tenancy.selecting import rows_of
 from rules.evaluation.states import NEVER, ActiveAlerts, Reason, State
 from rules.evaluation.tick import AlertChange, Tick
 from rules.models import AlertInstance, AlertTransition, Rule, Shard
 from rules.services.dispatching import tell
 from rules.services.programs import LoadedShard
 
+# Whoever resolves by hand at this moment is waited for: what the row says then is what is returned.
+_REMOVE: Final = """
+DELETE FROM rules_alertinstance WHERE id = ANY(%s) AND tenant_id = %s RETURNING id, closed_at
+"""
 _ALERT_SPACE = uuid.UUID("6f6d3c1e-4f0e-4f0f-9a53-6a1f5d8f2b10")
 """Namespace of alert ids: a tick that is evaluated twice makes the same alert, transition and message."""
 
@@ -79,8 +86,9 @@ def store(shard: Shard, loaded: LoadedShard, before: ActiveRows, tick: Tick, *, 
     after = ActiveRows(ids, tick.alerts, tick.labels)
     if not tick.changes and not len(tick.touched):
         return Stored(after, 0)
-    _write_alerts(shard, loaded, before, after, tick)
+    closed = _write_alerts(shard, loaded, before, after, tick)
     history = [_transition(shard, before, tick, item, lateness_ms=lateness_ms) for item in tick.changes]
+    mark_told_before(history, closed)
     return Stored(after, tell(history, now=to_datetime(tick.at_ms + lateness_ms)))
 
 
@@ -100,7 +108,8 @@ def alert_id(rule_id: UUID, fingerprint: int, active_since_ms: int) -> UUID:
 
 def _write_alerts(
     shard: Shard, loaded: LoadedShard, before: ActiveRows, after: ActiveRows, tick: Tick
-) -> None:
+) -> set[UUID]:
+    """Returns the alerts that are over now and had been resolved by hand."""
     began = {(item.change.rule, item.fingerprint): item for item in tick.changes if item.change.origin < 0}
     fresh = []
     for position in np.flatnonzero(tick.origin < 0).tolist():
@@ -110,7 +119,7 @@ def _write_alerts(
 
     moved = [item for item in tick.changes if item.change.origin >= 0]
     gone = [before.ids[item.change.origin] for item in moved if item.change.state != State.FIRING]
-    AlertInstance.objects.for_tenant(shard.tenant_id).filter(pk__in=gone).delete()
+    closed = remove_alerts(shard.tenant_id, gone)
     AlertInstance.objects.for_tenant(shard.tenant_id).bulk_update(
         [
             AlertInstance(
@@ -127,6 +136,7 @@ def _write_alerts(
         batch_size=2000,
     )
     _write_keep_firing(shard, before, tick)
+    return closed
 
 
 def _write_keep_firing(shard: Shard, before: ActiveRows, tick: Tick) -> None:
@@ -205,6 +215,24 @@ def transition_id(identity: UUID, at_ms: int, state: str) -> UUID:
     return uuid.uuid5(identity, f"{at_ms}/{state}")
 
 
+def remove_alerts(tenant_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
+    """Remove alerts that are over. Those of them that somebody had resolved by hand."""
+    if not ids:
+        return set()
+    return {row[0] for row in rows_of(_REMOVE, [list(ids), tenant_id]) if row[1] is not None}
+
+
+def mark_told_before(ends: Iterable[AlertTransition], closed: Collection[UUID]) -> None:
+    """Let the ends of alerts that were resolved by hand say so: their end was told and is in history.
+
+    What ends now is the condition alone, so that the alert may begin anew; a second `resolved` would be told
+    and counted again.
+    """
+    for row in ends:
+        if row.alert_id in closed:
+            row.previous, row.state = State.RESOLVED, State.INACTIVE
+
+
 def finite(value: float) -> float | None:
     """A value that JSON and clients can carry; None for NaN and infinities."""
     return value if math.isfinite(value) else None
@@ -216,7 +244,7 @@ def retire_alerts(rule: Rule, *, now: datetime) -> int:
     """
     alerts = list(AlertInstance.objects.for_tenant(rule.tenant_id).filter(rule=rule))
     history = [_retirement(alert, rule, now=now) for alert in alerts]
-    AlertInstance.objects.for_tenant(rule.tenant_id).filter(rule=rule).delete()
+    mark_told_before(history, remove_alerts(rule.tenant_id, [alert.pk for alert in alerts]))
     return tell(history, now=now)
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from rules.notify.notification import DeliveryFailed, Preview
+from rules.notify.notification import ACKNOWLEDGED, DeliveryFailed, Preview
 from rules.notify.receivers.email.receiver import EmailKind, SmtpServer
 from rules.notify.receivers.log.receiver import LogKind
 from rules.notify.receivers.registry import InvalidReceiver, ReceiverRegistry, UnknownReceiverKind
+from rules.services.receivers import receiver_registry
 from tests.contracts.receiver_benches import BENCHES, HTTP_TROUBLES, OVER_HTTP, SECRET, SENDER, Bench
 from tests.factories.notifications import make_notification
 from tests.fakes.smtp_server import refuse_login, smtp_server
@@ -52,6 +53,16 @@ def test_what_arrives_is_golden(bench: Bench, kind: str):
     if os.environ.get("UPDATE_GOLDEN"):  # noqa: TID251 (a switch of the test run)
         (GOLDEN / f"{kind}.txt").write_text(arrived.strip() + "\n", encoding="utf-8")
     assert arrived.strip() == (GOLDEN / f"{kind}.txt").read_text(encoding="utf-8").strip()
+
+
+@pytest.mark.parametrize("kind", receiver_registry().acknowledging())
+def test_that_somebody_is_on_it_is_golden(bench: Bench, kind: str):
+    bench.send(reason=ACKNOWLEDGED)
+    (arrived,) = bench.arrived()
+    golden = GOLDEN / f"{kind}.acknowledged.txt"
+    if os.environ.get("UPDATE_GOLDEN"):  # noqa: TID251 (a switch of the test run)
+        golden.write_text(arrived.strip() + "\n", encoding="utf-8")
+    assert arrived.strip() == golden.read_text(encoding="utf-8").strip()
 
 
 def test_a_repeat_carries_the_same_idempotency_key(bench: Bench):

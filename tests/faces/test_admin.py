@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from html import unescape
 
 import numpy as np
 import pytest
@@ -255,19 +256,18 @@ def test_back_test_page_draws_what_the_rule_would_have_done(operator_pages, acme
 
 def test_route_and_silence_are_made_on_their_pages_and_faults_stand_at_their_fields(operator_pages, acme):
     receiver = make_receiver(acme)
-    form = {"tenant": str(acme.pk), "receiver": str(receiver.pk), "matchers": "[]", "position": "0"}
-    lists = {"mute_time_intervals": "[]", "active_time_intervals": "[]"}
-    made = operator_pages.post(reverse("admin:rules_route_add"), form | lists)
+    form = {"tenant": str(acme.pk), "receiver": str(receiver.pk), "matchers": "", "position": "0"}
+    made = operator_pages.post(reverse("admin:rules_route_add"), form)
     assert made.status_code == 302, made.context["errors"]
     root = Route.objects.for_tenant(acme).get()
-    child = form | lists | {"parent": str(root.pk), "matchers": '["a=~("]'}
+    child = form | {"parent": str(root.pk), "matchers": "a=~("}
     refused = operator_pages.post(reverse("admin:rules_route_add"), child)
     assert "regular expression" in str(refused.context["adminform"].form.errors["matchers"])
 
     silence = {
         "tenant": str(acme.pk),
         "kind": "silence",
-        "matchers": '["n=\\"1\\""]',
+        "matchers": 'n="1"\r\n\r\njob=~"api|web"',
         "starts_at_0": "2026-01-01",
         "starts_at_1": "00:00:00",
         "ends_at_0": "2099-01-01",
@@ -277,7 +277,48 @@ def test_route_and_silence_are_made_on_their_pages_and_faults_stand_at_their_fie
     }
     made = operator_pages.post(reverse("admin:rules_silence_add"), silence)
     assert made.status_code == 302, made.context["errors"]
-    assert Silence.objects.for_tenant(acme).get().author == "operator"
+    stored = Silence.objects.for_tenant(acme).get()
+    assert (stored.author, stored.matchers) == ("operator", ['n="1"', 'job=~"api|web"'])
+
+
+def written(page, name: str) -> str:
+    """What stands in a text area of a page."""
+    return unescape(
+        page.content.decode().split(f'name="{name}"')[1].split(">")[1].split("</textarea")[0]
+    ).strip()
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("silence", "matchers"),
+        ("route", "matchers"),
+        ("route", "group_by"),
+        ("inhibitionrule", "source_matchers"),
+        ("escalationpolicy", "steps"),
+    ],
+)
+def test_what_is_not_filled_in_yet_is_empty_on_its_page(operator_pages, acme, model, name):
+    assert written(operator_pages.get(reverse(f"admin:rules_{model}_add")), name) == ""
+
+
+def test_a_silence_like_an_alert_is_filled_in_one_matcher_a_line(operator_pages, acme):
+    make_route(acme)
+    post(acme, {"n": 'a "b"\nc'})
+    alert = AlertInstance.objects.for_tenant(acme).get()
+    page = operator_pages.get(reverse("admin:rules_alertinstance_change", args=[alert.pk])).content.decode()
+    link = unescape(page.split('">Silence alerts like this')[0].rsplit('href="', 1)[1])
+    assert written(operator_pages.get(link), "matchers") == 'alertname="A"\nn="a \\"b\\"\\nc"'
+
+
+def test_a_route_shows_its_lists_as_they_are_written(operator_pages, acme):
+    root = make_route(acme)
+    route = make_route(acme, parent=root, matchers=['a="1"', 'b!~"x"'])
+    page = operator_pages.get(reverse("admin:rules_route_change", args=[route.pk]))
+    assert written(page, "matchers") == 'a="1"\nb!~"x"'
+    silence = {"tenant": str(acme.pk), "matchers": " \n", "comment": "?"}
+    refused = operator_pages.post(reverse("admin:rules_silence_add"), silence)
+    assert "required" in str(refused.context["adminform"].form.errors["matchers"])
 
 
 def test_alerts_are_acknowledged_and_tell_their_story(operator_pages, acme):

@@ -67,6 +67,15 @@ def test_what_concerns_the_platform_is_an_owners(carol, alice, acme):
     assert (again.status_code, again.json()["title"]) == (409, "conflict")
 
 
+def test_nobody_else_makes_an_end_of_what_concerns_the_platform(carol, alice, acme):
+    path = f"/api/automations/{made(alice, 'tune', TUNING).json()['id']}/"
+    make_playbook(acme, SCALE)
+
+    assert carol.patch(path, {"kind": "scale", "terms": SCALING}, format="json").status_code == 403
+    assert carol.delete(path).status_code == 403
+    assert alice.delete(path).status_code == 204
+
+
 def test_a_machine_decides_nothing(alice, acme):
     made(alice, "tune", TUNING)
     row = proposed(acme)

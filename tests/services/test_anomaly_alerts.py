@@ -10,11 +10,11 @@ from ml.models import ModelGroup, SeenAnomaly
 from ml.services import groups
 from ml.services.explaining import explain
 from ml.services.noting import anomalies_seen
-from rules.models import AlertInstance, AlertTransition, Shard
-from rules.services import authoring, evaluation, tracing, waking
+from rules.models import AlertInstance, AlertTransition, Datasource, Rule, Shard
+from rules.services import authoring, datasources, evaluation, tracing, waking
 from rules.services.authoring import Author, RuleDraft
 from tests.factories.modelling import HISTORY, learn, make_models, minute, ordinary, state_of, write
-from tests.factories.rows import make_group, make_rule
+from tests.factories.rows import AUTHOR, make_group, make_rule
 
 
 def evaluate(tenant, clock) -> None:
@@ -67,6 +67,25 @@ def test_a_rule_keeps_its_own_explanation_and_other_rules_get_none(tenant, clock
     assert own.annotations == {"explanation": "ours"}
     assert other.annotations == {}
     assert "anomalies" not in AlertTransition.objects.for_tenant(tenant).get(alert_id=other.pk).trace
+
+
+@pytest.mark.parametrize(
+    ("expr", "elsewhere"),
+    [
+        pytest.param("anomaly_score > 1", True, id="asked for elsewhere"),
+        pytest.param("anomaly_score >", False, id="does not read"),
+    ],
+)
+def test_a_score_that_is_not_ours_is_not_explained_by_ours(tenant, clock, group, expr, elsewhere):
+    minute(tenant, clock, 60.0)
+    source = Datasource(tenant=tenant, name="far", url="http://127.0.0.1:1/", enabled=False)
+    values = {"datasource_id": str(datasources.save_datasource(source, AUTHOR).pk)} if elsewhere else {}
+    rule = make_rule(
+        make_group(tenant, interval_s=60), expr="anomaly_score > 1", error_policy="alerting", **values
+    )
+    Rule.objects.for_tenant(tenant).filter(pk=rule.pk).update(expr=expr)  # as an older release took it
+    evaluate(tenant, clock)
+    assert AlertInstance.objects.for_tenant(tenant).get().annotations == {}
 
 
 def test_each_of_several_alerts_tells_of_its_own_series(tenant, clock):

@@ -174,7 +174,9 @@ class Control:
 
     def stats(self):
         pids = {"max-concurrency": 7, "processes": [11, 12]}  # the first: as it was started
-        return {"evaluate@a": {"pool": pids}, "notify@a": {"pool": {"max-concurrency": 8}}}
+        return {"evaluate@a": {"pool": pids}, "notify@a": {"pool": {"max-concurrency": 8}}, "evaluate@b": {
+            "pool": {"max-concurrency": 4}
+        }}  # fmt: skip
 
     def pool_grow(self, n, destination):
         self.told.append((n, destination))
@@ -352,14 +354,28 @@ def test_a_move_is_proposed_with_every_number_and_runs_once_two_agree(acme):
     move_on(Hand.at())
 
     found = only(acme)
-    assert (found.subject, found.current, found.proposed) == ("place of web", "fake/eu", "fake/us")
+    assert (found.subject, found.current, found.proposed) == ("place of web", "fake/a/eu", "fake/b/us")
     assert "price 0.250: 0.4 $/h, least 0.4" in found.reason
-    assert set(found.measured["scores"]) == {"fake/eu", "fake/us"}
+    assert set(found.measured["scores"]) == {"fake/a/eu", "fake/b/us"}
     automating.approve(found, Author("bob", NOON))
     run = HealingRun.objects.for_tenant(acme).get()
     assert (only(acme).run, run.started_by, run.dry) == (run, "bob", False)
-    text = Playbook.objects.for_tenant(acme).get().version.text
+    moved = Playbook.objects.for_tenant(acme).get()
+    text = moved.version.text
+    assert moved.name == f"move {found.pk}"
     assert text.index("account: b") < text.index("account: a")
+
+
+def test_a_move_is_named_after_its_proposal_however_long_the_service_is_called(acme):
+    service = "w-" * 50
+    place(acme, "a", "eu", cost=1.0, name=service)
+    place(acme, "b", "us", cost=0.2, name="other")
+    make_automation(acme, "place", **PLACING | {"service": service})
+    move_on(Hand.at())
+
+    automating.approve(only(acme), Author("bob", NOON))
+
+    assert Playbook.objects.for_tenant(acme).get().name == f"move {only(acme).pk}"
 
 
 def test_whoever_approved_a_move_cannot_approve_its_run(acme):
@@ -386,7 +402,7 @@ def test_whoever_approved_a_move_cannot_approve_its_run(acme):
     [
         pytest.param({"gain": 0.9}, [], id="not worth it"),
         pytest.param({"regions": ["eu"]}, [], id="the policy keeps it here"),
-        pytest.param({"regions": ["us"], "gain": 0.9}, ["fake/us"], id="the policy forbids here"),
+        pytest.param({"regions": ["us"], "gain": 0.9}, ["fake/b/us"], id="the policy forbids here"),
     ],
 )
 def test_a_move_must_be_worth_it_and_allowed(acme, terms, state):
@@ -486,7 +502,17 @@ def test_other_terms_disarm_and_begin_the_tally_anew(lenient):
         pytest.param(
             "place", PLACING | {"weights": {"colour": 1.0}}, "weights", id="weight that is not known"
         ),
+        pytest.param("tune", {"ranges": {"workers": [8, 4]}}, "8 lies above 4", id="range upside down"),
         pytest.param("maintain", {"crontab": "0 3 * * *"}, "window without matchers", id="empty window"),
+        pytest.param(
+            "maintain", {"crontab": "0 3 * * *", "silence": ["a=~("]}, "regular expression", id="no matcher"
+        ),
+        pytest.param(
+            "maintain",
+            {"crontab": "0 3 * * *", "silence": ['a=~".*"', "b!=c"]},
+            "every alert",
+            id="all silent",
+        ),
         pytest.param("maintain", {"crontab": "0 3 * *", "job": "backup"}, "crontab", id="four fields"),
         pytest.param(
             "maintain", {"crontab": "0 3 * * *", "job": "backup"}, "BACKUP_DIR", id="nowhere to back up"
@@ -502,10 +528,27 @@ def test_terms_that_do_not_read_are_refused(acme, kind, terms, fault):
     assert not Automation.objects.for_tenant(acme).exists()
 
 
+def test_saving_leaves_what_others_did_meanwhile(lenient):
+    make_playbook(lenient, SCALE)
+    row = make_automation(lenient, "scale", **SCALING)
+    opened = Automation.objects.for_tenant(lenient).get()
+    automations.disarm(row, ALICE)
+    [claim] = automating.claim_due(now=NOON)
+
+    opened.name = "another name"
+    saved = save_automation(opened, ALICE)
+
+    assert (saved.name, saved.armed) == ("another name", False)
+    assert automating.move_on(claim, Hand.at().means, Workers())
+
+
 def test_a_deleted_automation_leaves_what_it_proposed(acme):
     row = make_automation(acme, "tune", armed=False, **TUNING)
     proposals.propose(row, proposals.Change("workers", "4", "6", "late"), shadow=False, now=NOON)
 
     automations.delete_automation(row, ALICE)
 
-    assert only(acme).automation is None
+    left = only(acme)
+    assert (left.automation, left.state, left.detail) == (None, "expired", "its automation was removed")
+    with pytest.raises(Conflict):
+        proposals.approve(left, Author("bob", NOON))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.db import DataError
 
 from alertsite.tenancy.models import Tenant
 from alertsite.tenancy.scope import platform_scope
@@ -270,4 +271,13 @@ def test_a_route_without_a_policy_begins_nothing(clock, tenant):
 
 def test_timers_take_the_steps_that_are_due(clock, tenant, ann):
     fire(clock, tenant, make_policy(tenant, ("0s", ann)))
+    assert timers.run_due(clock)["escalated"] == 1
+
+
+def test_a_part_that_the_database_refuses_stops_no_other(clock, tenant, ann, monkeypatch):
+    def refused(*, now):
+        raise DataError("unsupported Unicode escape sequence")
+
+    fire(clock, tenant, make_policy(tenant, ("0s", ann)))
+    monkeypatch.setitem(timers.PARTS, "expired", refused)
     assert timers.run_due(clock)["escalated"] == 1

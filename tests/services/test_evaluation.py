@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.db import DataError
 from django.db.models import Min
 
 from alertsite.core.labels import label_set
@@ -412,3 +413,37 @@ def test_without_a_severity_alerts_have_no_such_label(tenant, clock):
         "job": "api",
         "team": "a",
     }
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"expr": 'label_replace(up, "odd", "a\\x00b", "", "") == 0'}, id="in a result"),
+        pytest.param({"labels": {"odd": '{{ "a\\x00b" }}'}}, id="in a label of the rule"),
+        pytest.param({"annotations": {"odd": '{{ "a\\x00b" }}'}}, id="in an annotation"),
+    ],
+)
+def test_a_nul_is_stored_as_the_replacement_character(tenant, clock, values):
+    make_rule(make_group(tenant), **values)
+    assert tick(clock, tenant, 0).transitions == 1
+    alert = AlertInstance.objects.for_tenant(tenant).get()
+    assert (alert.labels | alert.annotations)["odd"] == "a\ufffdb"
+
+
+def test_a_shard_that_the_database_refuses_stops_no_other(tenant, clock, monkeypatch):
+    other = make_tenant("other")
+    for one in (tenant, other):
+        make_rule(make_group(one))
+        write(one, clock, 0)
+    store = evaluation.transitions.store
+
+    def refuse(shard, *rest, **more):
+        if shard.tenant_id == tenant.pk:
+            raise DataError("unsupported Unicode escape sequence")
+        return store(shard, *rest, **more)
+
+    monkeypatch.setattr(evaluation.transitions, "store", refuse)
+    clock.advance(minutes=1)
+    summary = run_due(clock)
+    assert summary.failed_shards == 1
+    assert LedgerEntry.objects.for_tenant(other).exists()

@@ -9,11 +9,12 @@ from django_celery_beat.models import PeriodicTask
 
 from alertsite.core.errors import InvalidParameter
 from alertsite.tenancy.scope import platform_scope
-from healing.models import Automation, HealingPolicy, HealingRun, Proposal
+from healing.models import Automation, HealingPolicy, HealingRun, Playbook, Proposal
 from healing.services import automating, automations, maintaining
 from rules.models import AlertInstance, Silence
 from rules.services import backing
 from rules.services.backing import BackupFailed, Manifest
+from rules.services.operators import UnknownOperator
 from tests.factories.automating import make_automation, move_on
 from tests.factories.healing import ALICE, FAKE, Hand, make_account, make_playbook
 from tests.factories.playbooks import playbook_of
@@ -184,6 +185,24 @@ def test_a_playbook_by_the_clock_is_an_ordinary_run(acme):
     move_on(hand)
 
     assert (only(acme).state, len(here.effects)) == ("applied", 1)
+
+
+def test_a_playbook_that_is_gone_when_the_clock_strikes_pages_at_once(acme):
+    make_playbook(acme, playbook_of("{action: restart_service, account: prod, with: {service: checkout}}"))
+    row = make_automation(acme, "maintain", **NIGHTLY, job="playbook", playbook="tried")
+    Playbook.objects.for_tenant(acme).update(enabled=False)
+
+    strike(row, Hand.at())
+
+    assert (only(acme).state, "enabled playbook" in only(acme).detail) == ("failed", True)
+    paged = AlertInstance.objects.for_tenant(acme).filter(labels__alertname="MaintenanceFailed")
+    assert paged.count() == 1
+
+
+def test_an_operator_that_is_not_there_is_named(acme, settings):
+    settings.HOST_METRICS_TENANT = "nobody"
+    with pytest.raises(UnknownOperator, match="HOST_METRICS_TENANT is 'nobody'"):
+        make_automation(acme, "maintain", **SILENT)
 
 
 def test_backups_are_the_operators_alone(acme):

@@ -8,6 +8,8 @@ from ssl import create_default_context
 from time import monotonic
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from alertsite.tenancy.models import Tenant
 from alertsite.tenancy.scope import platform_scope
@@ -129,6 +131,38 @@ def test_alerts_of_one_service_or_of_one_it_needs_are_one_incident(clock, tenant
     post(tenant, {"n": "4", "service": "mail"}, ends_at=NOON, now=NOON + timedelta(minutes=1))
     assert correlating.end_incidents(now=clock.now()) == 1
     assert Incident.objects.for_tenant(tenant).filter(ended_at=None).count() == 1
+
+
+def test_an_incident_is_over_once_people_say_so(clock, tenant):
+    post(tenant, {"n": "1", "service": "db"})
+    correlating.correlate_new(now=clock.now())
+    ids = list(AlertInstance.objects.for_tenant(tenant).values_list("pk", flat=True))
+    handling.Handler(tenant.pk, Author("bob", clock.now())).resolve(ids)
+    assert correlating.end_incidents(now=clock.now()) == 1
+
+
+def test_an_alert_is_compared_with_the_newest_of_an_incident_alone(clock, tenant, monkeypatch):
+    monkeypatch.setattr(correlating, "MAX_MEMBERS", 1)
+    choose(tenant, incident_labels=["service", "zone"])
+    for second, labels in enumerate([{"service": "db"}, {"service": "db", "zone": "a"}, {"zone": "a"}]):
+        post(tenant, labels, now=NOON + timedelta(seconds=second))
+    correlating.correlate_new(now=clock.now())
+    post(tenant, {"service": "db", "n": "late"}, now=NOON + timedelta(seconds=9))
+    correlating.correlate_new(now=clock.now())
+    assert Incident.objects.for_tenant(tenant).count() == 2
+
+
+def test_looking_for_new_alerts_reads_an_index_of_those_alone(tenant):
+    """As many as fire, and as many as ever did."""
+    with CaptureQueriesContext(connection) as said:
+        assert correlating.correlate_new(now=NOON) == 0
+    (asked,) = said.captured_queries
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {asked['sql']}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "alert_to_correlate" in plan
+    assert "incidentalert" not in plan
 
 
 def test_a_rule_beyond_its_limit_pages_once(clock, tenant):

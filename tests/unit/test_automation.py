@@ -13,6 +13,7 @@ from healing.automation.scaling import Bounds, compare, decide
 from healing.automation.tuning import Allowed, Measured, Sizes, propose
 from healing.playbooks.planner import compile_playbook
 from healing.playbooks.schema import read_playbook
+from rules.language.plan import plan
 
 WATCH = Watch(("EvaluationLate",), 60_000)
 HERE = Place("aws", "eu-west-1", "prod-aws", 1.0, 20.0, 0.5, 1.0)
@@ -39,6 +40,14 @@ def test_canary_grows_by_shares_and_looks_after_each():
 def test_canary_of_shares_that_do_not_grow_to_all_is_refused(shares):
     with pytest.raises(InvalidParameter, match="shares"):
         canary_playbook(Canary("prod", "web", "web-new", 10, shares), WATCH)
+
+
+@pytest.mark.parametrize("name", ["High load (db)", "a|b", 'say "no"', "one\\two", "Plain"])
+def test_a_rollout_is_stopped_by_the_alert_of_this_name_whatever_it_is(name):
+    [matchers] = plan(Watch(("Other", name)).quiet).selectors
+    stops = [one for one in matchers if one.name == "alertname"]
+    assert [one.matches(name) for one in stops] == [True]
+    assert not any(one.matches(name + "x") or one.matches("a") for one in stops)
 
 
 def test_rolling_goes_back_where_an_alert_fires_and_stops_there():
@@ -98,7 +107,7 @@ def test_hard_constraint_is_not_outweighed():
     ranking = rank([HERE, THERE], Policy(regions=frozenset({"eu-west-1"})))
 
     assert [score.place for score in ranking.scores] == [HERE]
-    assert "is not of eu-west-1" in ranking.refused["gcp/europe-west1"]
+    assert "is not of eu-west-1" in ranking.refused["gcp/prod-gcp/europe-west1"]
 
 
 def test_no_allowed_place_is_said_with_reasons():
@@ -106,11 +115,24 @@ def test_no_allowed_place_is_said_with_reasons():
         rank([HERE], Policy(max_latency_ms=10))
 
 
+def test_two_accounts_with_the_same_region_are_two_places():
+    other = Place("aws", "eu-west-1", "old-aws", 9.0, 20.0, 0.05, 1.0)
+    ranking = rank([HERE, other], Policy())
+    assert [one.place.name for one in ranking.scores] == ["aws/prod-aws/eu-west-1"]
+    assert set(ranking.refused) == {"aws/old-aws/eu-west-1"}
+
+
 def test_move_starts_there_before_it_ends_here():
     steps = steps_of(move_playbook("web", 3, HERE, THERE, 'up{job="web"} == 1'))
 
     assert [step.get("account") for step in steps if "action" in step] == ["prod-gcp", "prod-aws"]
     assert "check" in steps[1]
+
+
+def test_a_size_beyond_its_bounds_moves_towards_them_by_a_factor_of_two_at_most():
+    beyond = Allowed(5.0, {"workers": (16, 32)})
+    [found] = propose(Measured(10.0, 0.3, 9.0), SIZES, beyond)
+    assert (found.subject, found.proposed) == ("workers", 4)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,10 @@ class ReceiverRegistry:
         """Known kinds, sorted."""
         return sorted(self._kinds)
 
+    def acknowledging(self) -> list[str]:
+        """Kinds that are told when somebody acknowledges: those that say so of themselves, sorted."""
+        return sorted(name for name, kind in self._kinds.items() if getattr(kind, "acknowledges", False))
+
     def settings(self, kind: str) -> dict[str, list[Setting]]:
         """What a kind is configured with, below `config` and `secrets`.
 

@@ -90,11 +90,30 @@ def test_windows_in_the_hour_that_daylight_saving_moves(at_ms, expected):
         "FREQ=DAILY;UNTIL=soon",
         "FREQ=DAILY;UNTIL=20250101",
         "FREQ=DAILY;BYHOUR=1,2,3,4,5;BYMINUTE=1,2,3,4,5",
+        "FREQ=DAILY;BYSECOND=0,30",
+        "FREQ=DAILY;BYSECOND=60",
+        "FREQ=DAILY;BYSECOND=-1",
     ],
 )
 def test_a_rule_that_cannot_be_followed_is_refused(rule):
     with pytest.raises(InvalidRecurrence):
         Recurrence(rule, HOUR_MS).check(paris(2026, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("parts", "begins_at"),
+    [
+        pytest.param("BYHOUR=6;BYMINUTE=40;BYSECOND=0", (6, 40, 0), id="written out by a library"),
+        pytest.param("BYHOUR=0;BYMINUTE=0;BYSECOND=0", (0, 0, 0), id="before the first start's second"),
+        pytest.param("BYSECOND=45", (6, 40, 45), id="hour and minute of the first start"),
+        pytest.param("BYHOUR=7", (7, 40, 30), id="minute and second of the first start"),
+    ],
+)
+def test_a_window_begins_at_the_second_of_the_rule_or_of_the_first_start(parts, begins_at):
+    daily = Recurrence(f"FREQ=DAILY;{parts}", 24 * HOUR_MS, "Europe/Paris")
+    first = paris(2026, 1, 1, 6, 40, 30)
+
+    assert daily.window_start_ms(first, paris(2026, 1, 20, 12)) == paris(2026, 1, 20, *begins_at)
 
 
 def test_a_count_ends_the_windows():

@@ -7,7 +7,7 @@ import pytest
 from rules.evaluation.anomalies import (
     AnomalyReason,
     ScoredAnomaly,
-    anomalies_behind,
+    SeenAnomalies,
     groups_read,
     in_words,
     score_selectors,
@@ -38,7 +38,7 @@ SEEN = [anomaly("a"), anomaly("b", 9.0), anomaly("c", 4.0, group="others"), anom
     ],
 )
 def test_anomalies_behind_an_alert(expr, labels, hosts):
-    found = anomalies_behind(labels, score_selectors(plan(expr)), SEEN)
+    found = SeenAnomalies(SEEN).behind(labels, score_selectors(plan(expr)))
     assert "".join(one.labels["host"] for one in found) == hosts
 
 

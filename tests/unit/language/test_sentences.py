@@ -35,6 +35,7 @@ def test_a_sentence_is_a_condition(sentence, selector, direction, hold_for_s):
         pytest.param("load{ is unusual", id="not a query"),
         pytest.param("load is unusual for ever", id="not a duration"),
         pytest.param("is unusual", id="no series"),
+        pytest.param("load is unusual for 500ms", id="less than a second"),
     ],
 )
 def test_other_sentences_are_refused_with_what_is_understood(sentence):

@@ -236,10 +236,18 @@ def test_pagerdutys_severity_is_mapped():
     assert event["payload"]["severity"] == "warning"
 
 
-def test_opsgenie_closes_what_it_created():
+@pytest.mark.parametrize(
+    ("values", "action"),
+    [
+        pytest.param({"reason": "acknowledged"}, "acknowledge", id="somebody is on it"),
+        pytest.param({"reason": "acknowledged", "state": "resolved"}, "close", id="over all the same"),
+        pytest.param({"state": "resolved"}, "close", id="over"),
+    ],
+)
+def test_opsgenie_acknowledges_and_closes_what_it_created(values, action):
     alias = json.loads(sent("opsgenie")[1])["alias"]
-    line, _ = sent("opsgenie", state="resolved")
-    assert line == f"POST /v2/alerts/{alias}/close?identifierType=alias"
+    line, _ = sent("opsgenie", **values)
+    assert line == f"POST /v2/alerts/{alias}/{action}?identifierType=alias"
 
 
 @pytest.mark.parametrize("name", ["opsgenie", "pagerduty"])

@@ -39,9 +39,10 @@ GOOD = b'{"labels": {"__name__": "up"}, "samples": [[1000, 1.5]]}'
         pytest.param(
             b'{"labels": {"job": "x"}, "samples": [[1000, 1]]}\n'
             b'{"labels": {"__name__": "a", "__name__": "b"}, "samples": [[1000, 1], [999, 1]]}\n'
+            b'{"labels": {"__name__": "\\u0000"}, "samples": [[1000, 1]]}\n'
             b'{"labels": {"__name__": "\\ud800"}, "samples": [[1000, 1]]}\n' + GOOD,
             1,
-            {"missing_metric_name": 1, "duplicate_label": 2, "labels_not_utf8": 1},
+            {"missing_metric_name": 1, "duplicate_label": 2, "nul_in_label": 1, "labels_not_utf8": 1},
             [1.5],
             id="bad series are refused, their neighbour is stored",
         ),

@@ -127,6 +127,7 @@ def bits_of(value: float) -> int:
             + series(UP, UP, sample(NOW_MS, 1.0), sample(NOW_MS, 2.0))
             + series(UP, label("job", b"\xff"), sample(NOW_MS, 1.0))
             + series(UP, label("", "x"), sample(NOW_MS, 1.0))
+            + series(UP, label("job", "x\0"), sample(NOW_MS, 1.0))
             + series(UP, sample(-5, 1.0))
             + series(UP, sample(NOW_MS + 3_600_000, 1.0)),
             1,
@@ -135,6 +136,7 @@ def bits_of(value: float) -> int:
                 "duplicate_label": 2,
                 "labels_not_utf8": 1,
                 "invalid_label_name": 1,
+                "nul_in_label": 1,
                 "too_old": 1,
                 "too_far_in_future": 1,
             },

@@ -1,4 +1,4 @@
-"""Alerts in Opsgenie by its Alert API: one a group, closed when the group is over."""
+"""Alerts in Opsgenie by its Alert API: one a group, acknowledged and closed with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 from rules.notify.answers import json_of
 from rules.notify.message_templates import fill, fill_title
-from rules.notify.notification import RESOLVED, Channel, Notification, Receipt
+from rules.notify.notification import ACKNOWLEDGED, RESOLVED, Channel, Notification, Receipt
 from rules.notify.posting import Content, Poster
 from rules.notify.receivers.opsgenie.config import OpsgenieConfig, OpsgenieSecrets, Priority
 from rules.notify.requesting import HttpChannel, Outgoing, to_json
@@ -32,13 +32,14 @@ PRIORITIES: Final[Mapping[Level, Priority]] = {
 
 @dataclass(frozen=True, slots=True)
 class OpsgenieKind:
-    """`opsgenie`: creates and closes an alert."""
+    """`opsgenie`: creates, acknowledges and closes an alert."""
 
     poster: Poster
     api_url: str = ""
     """Instead of that of the region."""
 
     name: ClassVar[str] = "opsgenie"
+    acknowledges: ClassVar[bool] = True
     config: ClassVar = OpsgenieConfig
     secrets: ClassVar = OpsgenieSecrets
 
@@ -51,7 +52,7 @@ class OpsgenieKind:
 def outgoing(
     config: OpsgenieConfig, api_url: str, notification: Notification, secrets: OpsgenieSecrets
 ) -> Outgoing:
-    """Create or, when nothing fires any more, close the alert of the group."""
+    """Create the alert of the group, acknowledge it or, when nothing fires any more, close it."""
     headers = {"Authorization": f"GenieKey {secrets.api_key}"}
     title = fill_title(config, notification)
     default = partial(default_text, notification, PLAIN, MAX_DESCRIPTION)
@@ -62,6 +63,9 @@ def outgoing(
         note = cut(text.text, MAX_DESCRIPTION, ending="".join(f"\n{fault}" for fault in faults))
         url = f"{api_url}/v2/alerts/{alias}/close?identifierType=alias"
         body = to_json({"source": "alertsite", "note": note})
+    elif notification.reason == ACKNOWLEDGED:
+        url = f"{api_url}/v2/alerts/{alias}/acknowledge?identifierType=alias"
+        body = to_json({"source": "alertsite", "note": notification.url})
     else:
         url = f"{api_url}/v2/alerts"
         body = to_json(_alert(config, notification, title.text, "\n".join([text.text, *faults])))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 from rules.notify.answers import json_of
 from rules.notify.message_templates import fill, fill_title
-from rules.notify.notification import RESOLVED, Channel, Notification, Receipt
+from rules.notify.notification import ACKNOWLEDGED, RESOLVED, Channel, Notification, Receipt
 from rules.notify.posting import Content, Poster
 from rules.notify.receivers.pagerduty.config import PagerDutyConfig, PagerDutySecrets
 from rules.notify.requesting import HttpChannel, Outgoing, to_json
@@ -22,8 +22,6 @@ MAX_TEXT: Final = 30_000
 MAX_LABELS: Final = 8_000
 MAX_NAME: Final = 250
 HOSTS: Final = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
-ACKNOWLEDGED: Final = "acknowledged"
-"""Reason of a notification that tells that somebody is on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +33,7 @@ class PagerDutyKind:
     """Instead of that of the region."""
 
     name: ClassVar[str] = "pagerduty"
+    acknowledges: ClassVar[bool] = True
     config: ClassVar = PagerDutyConfig
     secrets: ClassVar = PagerDutySecrets
 
