@@ -14,9 +14,8 @@ import numpy as np
 from alertsite.core.samples import Floats
 from ml.detectors.protocol import Arrays
 from ml.forecasting.boosted import Boosted
-from ml.forecasting.holt_winters import HoltWinters
 from ml.forecasting.protocol import LEVELS, Forecast, Forecaster, ForecastModel, History, checked_horizon
-from ml.forecasting.seasonal import SeasonalMedian
+from ml.forecasting.similar_days import SimilarDays
 
 ORIGINS: Final = 20
 """Earlier forecasts, a day apart, whose errors make the intervals."""
@@ -47,15 +46,14 @@ class CombinedModel:
 
 @dataclass(frozen=True)
 class Combination:
-    """Two sets of trees that drew other rows, medians of days and of weeks, and Holt-Winters."""
+    """Two sets of trees that drew other rows, and two searches for similar days."""
 
     members: Sequence[Forecaster] = field(
         default_factory=lambda: (
             Boosted(),
             Boosted(rounds=300, leaves=15),
-            SeasonalMedian("daily"),
-            SeasonalMedian("weekly"),
-            HoltWinters(),
+            SimilarDays(),
+            SimilarDays(hours=12),
         )
     )
 

@@ -27,12 +27,14 @@ DECAYS_H: Final = (6, 24, 72, 168, 720)
 SHRINK: Final = 2.0
 """Incidents that a rate is shrunk by: two more than came, and than were to come."""
 PROFILE_H: Final = 6.0
-PRIOR_PENALTY: Final = 30.0
+PRIOR_PENALTY: Final = 100.0
 """Of a coefficient that many series teach."""
-OWN_PENALTY: Final[Mapping[int, float]] = {24: 8.0, 168: 4.0}
+OWN_PENALTY: Final[Mapping[int, float]] = {24: 4.0, 168: 1.0}
 """Of moving a coefficient from the prior for one series; by horizon, in hours."""
 USUAL_SHARE: Final[Mapping[int, float]] = {24: 0.25, 168: 0.7}
 """Of moments that an incident follows, where nothing is known; by horizon, in hours."""
+BASE_DECAY_H: Final = 60 * 24.0
+"""The age at which a moment weighs 1/e in the base rate: systems get better, and worse."""
 ROUNDS: Final = 30
 FARTHEST: Final = 30.0
 NAMES: Final = (
@@ -102,7 +104,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class IncidentModel:
-    """Probabilities of one horizon. `base_rate` is the share of past moments that an incident followed."""
+    """Probabilities of one horizon. `base_rate` is as told by `base_rate()`."""
 
     horizon_h: int
     coefficients: Floats
@@ -120,10 +122,10 @@ class IncidentModel:
         return sorted(named, key=lambda pair: -abs(pair[1]))
 
 
-def onsets(times_ms: Ints, present: Bools) -> Ints:
-    """Where runs of signs begin; signs nearer than `GAP_MS` to the last one belong to its run."""
+def onsets(times_ms: Ints, present: Bools, *, step_ms: int = 0) -> Ints:
+    """Where runs of signs begin; one within `GAP_MS`, or a step, of the last belongs to its run."""
     signs = times_ms[present]
-    fresh = np.concatenate([[True], np.diff(signs) > GAP_MS])[: len(signs)]
+    fresh = np.concatenate([[True], np.diff(signs) > max(GAP_MS, step_ms)])[: len(signs)]
     return np.asarray(signs[fresh])
 
 
@@ -134,15 +136,16 @@ def outcomes(starts_ms: Ints, at_ms: Ints, horizon_h: int) -> Floats:
 
 
 def base_rate(incidents: Incidents, horizon_h: int) -> float:
-    """The share of known moments that an incident followed within the horizon, shrunk to `USUAL_SHARE` as if
-    one more horizon had passed.
+    """The share of known moments that an incident followed within the horizon, the newest moments heaviest,
+    shrunk to `USUAL_SHARE` as if one more horizon had passed.
     """
     moments = hours_of(incidents.began_ms, incidents.known_until_ms - horizon_h * HOUR_MS)
     usual = USUAL_SHARE[horizon_h]
     if not len(moments):
         return usual
-    share = float(outcomes(incidents.starts_ms, moments, horizon_h).mean())
-    spans = max(incidents.hours / horizon_h, 1.0)
+    weights = np.exp((moments - moments[-1]) / HOUR_MS / BASE_DECAY_H)
+    share = float(np.average(outcomes(incidents.starts_ms, moments, horizon_h), weights=weights))
+    spans = max(float(weights.sum()) / horizon_h, 1.0)
     return (share * spans + usual) / (spans + 1.0)
 
 

@@ -20,12 +20,15 @@ from ml.forecasting.combination import Combination
 from ml.forecasting.holt_winters import HoltWinters
 from ml.forecasting.protocol import Forecaster, ForecastModel
 from ml.forecasting.seasonal import SeasonalBlend, SeasonalMedian, SeasonalNaive
+from ml.forecasting.similar_days import SimilarDays
 
 LIGHT: Final[Mapping[str, Forecaster]] = {
     each.name: each
     for each in (
         Combination(),
         Boosted(),
+        SimilarDays(),
+        SimilarDays(hours=12),
         HoltWinters(),
         SeasonalBlend(),
         SeasonalMedian("daily"),

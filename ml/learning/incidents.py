@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -46,7 +46,7 @@ NAME: Final = "incident_probability"
 JUDGE: Final = MetricEnsemble(seasoned_ms=math.inf, trees_weight=0.0)
 """Finds incidents by the last hours of a series, without labels: what a season says outlasts them."""
 PRIOR_FILE: Final = "incident_prior.json"
-LEAST_BOUND, MOST_BOUND, HALVINGS = 0.05, 50.0, 25
+LEAST_BOUND, MOST_BOUND, BOUNDS = 0.05, 50.0, 241
 """Where the score that counts as a sign of an incident is looked for."""
 MIN_LEARNED: Final = 8
 RELATED: Final = 0.5
@@ -132,30 +132,33 @@ def story_of(series: PackSeries, labels: Bools | None, run: Run) -> Story:
     early = replace(series, trained_rows=learned, onsets_count=False)
     scores = np.zeros(len(times))
     scores[learned:] = evaluate(JUDGE, early, seed=run.seed, cpu_clock=run.cpu_clock).score
-    labelled = onsets(times, labels) if labels is not None else times[:0]
+    step_ms = round(1000 * series.step_s)
+    labelled = onsets(times, labels, step_ms=step_ms) if labels is not None else times[:0]
     known_until = int(times[min(cut, len(times) - 1)])
     known = labelled[labelled < known_until]
-    bound = 1.0
-    if len(known):
-        wanted = int(np.count_nonzero(known >= times[learned]))
-        bound = _matching_bound(times[learned:cut], scores[learned:cut], wanted)
-    signals = onsets(times, scores > bound)
+    wanted = int(np.count_nonzero(known >= times[learned]))
+    begun = partial(onsets, times[learned:cut], step_ms=step_ms)
+    bound = matching_bound(begun, scores[learned:cut], wanted) if wanted else 1.0
+    signals = onsets(times, scores > bound, step_ms=step_ms)
     starts = known if len(known) else signals[signals < known_until]
     began = int(times[0]) if len(known) else int(times[learned])
     incidents = Incidents(began, known_until, starts, signals, int(times[learned]))
     return Story(series.id, incidents, int(times[-1]), labelled)
 
 
-def _matching_bound(times: Ints, scores: Floats, wanted: int) -> float:
-    """The score above which the detector finds about as many incidents as are labelled."""
-    low, high = LEAST_BOUND, MOST_BOUND
-    for _ in range(HALVINGS):
-        middle = float(np.sqrt(low * high))
-        if len(onsets(times, scores > middle)) > max(wanted, 1):
-            low = middle
-        else:
-            high = middle
-    return high
+def matching_bound(begun: Callable[[Bools], Ints], scores: Floats, wanted: int) -> float:
+    """The score above which as many incidents have `begun` as are wanted, or the most below that.
+
+    Looked for from above: lower down incidents become more, and at last few again, since all of them merge.
+    """
+    best, most = MOST_BOUND, 0
+    for bound in np.geomspace(MOST_BOUND, LEAST_BOUND, BOUNDS).tolist():
+        count = len(begun(scores > bound))
+        if count > wanted:
+            break
+        if count > most:
+            best, most = bound, count
+    return best
 
 
 def prior_of(stories: Sequence[Story]) -> Prior:

@@ -12,6 +12,7 @@ from ml.forecasting.combination import forecast
 from ml.forecasting.protocol import History
 from ml.forecasting.registry import FORECASTERS
 from ml.forecasting.seasonal import SeasonalBlend, SeasonalMedian
+from ml.forecasting.similar_days import SimilarDays
 from ml.forecasting.time_to_threshold import time_to_threshold
 from ml.learning.evaluation import Run
 from ml.learning.forecasting import evaluate_forecasts
@@ -68,6 +69,31 @@ def test_a_broken_day_moves_a_median_little():
     told = SeasonalMedian("daily").predict(History(values, DAY), DAY)
 
     assert np.abs(told - values[:, -DAY:]).max() < 2.0
+
+
+@pytest.mark.parametrize("hours", [12, 24])
+def test_what_followed_a_similar_day_comes_again(hours):
+    """Days of two kinds that follow each other at random: a morning tells the afternoon."""
+    kinds = np.random.default_rng(2).integers(0, 2, 60)
+    morning, afternoon = np.repeat(kinds, DAY // 2), np.repeat(kinds, DAY // 2)
+    days = np.concatenate([morning.reshape(60, -1), 10.0 * afternoon.reshape(60, -1)], axis=1)
+    noon = 59 * DAY + DAY // 2
+
+    told = SimilarDays(hours).predict(History(days.reshape(1, -1)[:, :noon], DAY), DAY // 2)
+
+    np.testing.assert_allclose(told[0], 10.0 * kinds[-1])
+
+
+def test_a_similar_day_is_followed_from_the_level_of_now():
+    values = waves(30 * DAY, noise=0.0, series=1)
+    values[0, -12:] += 4.0
+
+    missed = (
+        SimilarDays(12).predict(History(values, DAY), DAY) - waves(31 * DAY, noise=0.0, series=1)[:, -DAY:]
+    )
+
+    assert missed[0, 0] == pytest.approx(3.6)
+    assert missed[0, -1] < 0.5
 
 
 def write_pack(directory, *, later=0.0):

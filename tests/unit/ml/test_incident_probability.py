@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from ml.learning.incidents import (
     calibration_error,
     evaluate_incidents,
     folds_of,
+    matching_bound,
     shipped_prior,
     validate_incidents,
 )
@@ -61,6 +63,12 @@ def test_onsets_join_what_lies_close():
     assert onsets(minutes, np.zeros(5, bool)).tolist() == []
 
 
+def test_rows_of_an_hour_that_follow_each_other_are_one_run():
+    hours = np.array([0, 1, 2, 4]) * HOUR_MS
+
+    assert (onsets(hours, np.ones(4, bool), step_ms=HOUR_MS) // HOUR_MS).tolist() == [0, 4]
+
+
 @pytest.mark.parametrize(
     ("at_h", "expected"),
     [
@@ -79,6 +87,14 @@ def test_the_base_rate_is_the_share_of_moments_that_an_incident_followed():
     assert base_rate(known(weekly()), 168) > 0.95
     assert base_rate(known([], days=0), 24) == 0.25
     assert base_rate(known([]), 24) < 0.01
+
+
+def test_the_base_rate_follows_a_series_that_got_better():
+    months = [known([day * DAY_MS for day in range(start, start + 40)]) for start in (0, 100)]
+
+    early, late = (base_rate(month, 24) for month in months)
+
+    assert late > 1.5 * early
 
 
 def test_a_weekly_incident_is_seen_coming():
@@ -216,6 +232,23 @@ def test_without_labels_the_detector_says_what_was_an_incident(tmp_path):
     rows = told(out)
     assert 0.05 < np.mean([float(row["p_24h"]) for row in rows]) < 0.9
     assert np.mean([float(row["p_168h"]) for row in rows]) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        pytest.param(4, 4, id="as many as were labelled"),
+        pytest.param(50, 9, id="all, where more were labelled"),
+        pytest.param(1, 1, id="the highest alone"),
+    ],
+)
+def test_the_bound_finds_as_many_as_were_labelled(wanted, found):
+    """Where everything is above a bound there is one run: as few as above the right one."""
+    scores = np.full(1000, 0.9)
+    scores[100::100] = [4.5, 4.0, 2.5, 2.0, 1.9, 1.8, 1.7, 1.6, 1.5]
+    begun = partial(onsets, np.arange(1000) * HOUR_MS // 12)
+
+    assert len(begun(scores > matching_bound(begun, scores, wanted))) == found
 
 
 def test_series_that_fail_together_share_a_fold():
