@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import yaml
 from django.db import transaction
 from django.db.models import Avg, Count, Q
 
@@ -121,22 +122,18 @@ def change(placing: Placing, terms: PlaceTerms) -> Change | None:
         return None
     figures = {"scores": _told(ranking), "unknown": dict(placing.unknown), "gain": terms.gain}
     said = f"scores {best.total:.3f}, here {here:.3f}: {'; '.join(best.reasons)}"
-    if refused := ranking.refused.get(_name(placing.here)):
+    if refused := ranking.refused.get(placing.here.name):
         said = f"here {refused}; there it {said}"
     names = {"here": placing.here.account, "there": best.place.account}
     regions = {"here_region": placing.here.region, "there_region": best.place.region}
     return Change(
-        f"place of {terms.service}", _name(placing.here), _name(best.place), said, figures | names | regions
+        f"place of {terms.service}", placing.here.name, best.place.name, said, figures | names | regions
     )
-
-
-def _name(place: Place) -> str:
-    return f"{place.provider}/{place.region}"
 
 
 def _told(ranking: Ranking) -> dict[str, Any]:
     judged = {
-        _name(score.place): {"total": score.total, "why": list(score.reasons)} for score in ranking.scores
+        score.place.name: {"total": score.total, "why": list(score.reasons)} for score in ranking.scores
     }
     return judged | {name: {"refused": why} for name, why in ranking.refused.items()}
 
@@ -162,8 +159,8 @@ def approve_move(proposal: Proposal, author: Author) -> Proposal:
 
 def _start(proposal: Proposal, text: str, author: Author) -> HealingRun:
     name = f"move {proposal.pk}"
-    draft = Draft(text.replace(text.splitlines()[0], f"playbook: {name}", 1))
-    saved = save_playbook(Playbook(tenant_id=proposal.tenant_id), draft, author)
+    named = yaml.safe_dump(yaml.safe_load(text) | {"playbook": name}, sort_keys=False)
+    saved = save_playbook(Playbook(tenant_id=proposal.tenant_id), Draft(named), author)
     armed = arm(saved, author, is_person=True)
     return start_by_hand(armed, Wish(dry=False), author, is_person=True)
 

@@ -23,7 +23,8 @@ from rules.series.errors import CorruptBlock, IngestError
 from rules.series.ingest.remote_write import decode_write_request, decompress
 from rules.series.limits import IngestLimits
 
-TEXT = st.text(st.characters(codec="utf-8"), max_size=200)
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=200)
+"""Labels may hold no NUL: PostgreSQL could not keep them."""
 LABELS = st.dictionaries(TEXT.filter(bool), TEXT.filter(bool), max_size=6).map(label_set)
 BITS = st.one_of(
     st.just(STALE_NAN_BITS),

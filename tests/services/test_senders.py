@@ -51,15 +51,16 @@ def channel():
 
 
 def test_everything_taken_is_sent_once(channel):
-    senders = Senders(channel, nothing, threads=4, per_receiver=3)
+    senders = Senders(channel, nothing, threads=4)
     wanted = claims(QUICK, 70)
     assert senders.take(wanted) == []
     senders.wait()
     assert sorted(one.message_id for one in channel.sent) == sorted(one.message_id for one in wanted)
 
 
-def test_a_slow_receiver_leaves_threads_to_others(channel):
-    senders = Senders(channel, nothing, threads=3, per_receiver=2)
+def test_a_slow_receiver_leaves_threads_to_others(channel, monkeypatch):
+    monkeypatch.setattr(module, "PER_RECEIVER", 2)
+    senders = Senders(channel, nothing, threads=3)
     stuck = claims(SLOW, 6)
     assert senders.take(stuck) == []
     for receiver in (QUICK, THIRD):
@@ -72,7 +73,7 @@ def test_a_slow_receiver_leaves_threads_to_others(channel):
 
 
 def test_messages_of_a_quick_receiver_are_read_together(channel):
-    senders = Senders(channel, nothing, threads=1, per_receiver=1)
+    senders = Senders(channel, nothing, threads=1)
     senders.take([*claims(SLOW, 1), *claims(QUICK, 200)])
     channel.gate.set()
     senders.wait()
@@ -87,7 +88,7 @@ def test_what_finds_no_room_is_fetched_when_there_is_some(channel, monkeypatch):
         assert receiver == SLOW
         return [owed.pop() for _ in range(min(limit, len(owed)))]
 
-    senders = Senders(channel, fetch, threads=1, per_receiver=1)
+    senders = Senders(channel, fetch, threads=1)
     wanted = claims(SLOW, 11)
     owed += senders.take(wanted)
     assert len(owed) >= 6
@@ -107,14 +108,14 @@ def test_a_failure_costs_no_thread(channel):
             raise ValueError("broken")
         channel(batch)
 
-    senders = Senders(fail, nothing, threads=1, per_receiver=1)
+    senders = Senders(fail, nothing, threads=1)
     senders.take([*claims(THIRD, 2), *claims(QUICK, 3)])
     senders.wait()
     assert (len(failed), len(channel.sent)) == (2, 3)
 
 
 def test_who_stops_returns_what_waits_and_takes_no_more(channel):
-    senders = Senders(channel, nothing, threads=1, per_receiver=1)
+    senders = Senders(channel, nothing, threads=1)
     taken = claims(SLOW, 5)
     senders.take(taken)
     left = senders.stop()

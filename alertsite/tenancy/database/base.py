@@ -41,6 +41,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
             cursor.execute(_SET, ["", "on"] if scope == PLATFORM else [scope, ""])
         self.told = scope
 
+    def _set_autocommit(self, autocommit: bool) -> None:
+        if not autocommit:
+            self.tell()  # before the transaction, whose first statement may have to be another
+        super()._set_autocommit(autocommit)  # type: ignore[misc] # the stubs leave it out
+
     def is_usable(self) -> bool:
         """Whether the server is there. It is asked only if something has come on an idle connection: a server
         that ends says so.
