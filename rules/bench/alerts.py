@@ -35,6 +35,7 @@ LIVED: Final = 32 * BATCH
 """Alerts that the database has taken before it is measured: of empty tables it knows nothing."""
 RATE: Final = 100
 SENDERS: Final = 8
+WARM_S: Final = 5
 STORM: Final = 50_000
 PATH: Final = "/alertmanager/api/v2/alerts"
 FAR: Final = "2099-01-01T00:00:00Z"
@@ -184,19 +185,24 @@ def measure_intake(count: int) -> Taken:
 
 
 def measure_delivery(seconds: int, *, storm: int = 0) -> Delivered:
-    """Post `RATE` alerts a second one by one and time them to the webhook; with a storm beside them."""
+    """Post `RATE` alerts a second one by one and time them to the webhook; with a storm beside them.
+
+    Processes that have lived have their threads, connections and prepared statements: some seconds go before.
+    """
     with ExitStack() as stack:
         url, _ = stack.enter_context(web())
         stack.enter_context(worker("notify", 8))
         quiet = stack.enter_context(scene(url, group_by=["..."]))
         _wake_up(quiet)
+        lived = _at_rate(quiet, WARM_S, "w")
+        quiet.sink.wait_for(list(lived), 120)
         if storm:
             stormy = stack.enter_context(scene(url, group_by=["..."]))
             sender = threading.Thread(
                 target=stormy.send, args=([f"s{n}" for n in range(storm)],), daemon=True
             )
             sender.start()
-        sent = _at_rate(quiet, seconds)
+        sent = _at_rate(quiet, seconds, "q")
         quiet.sink.wait_for(list(sent), 120)
         waits = sorted((quiet.sink.arrived[name] - at) * 1000 for name, at in sent.items())
     return Delivered(len(waits), waits[len(waits) // 2], waits[int(len(waits) * 0.99)])
@@ -212,13 +218,13 @@ def _wake_up(made: Scene) -> None:
     raise BenchFailed("no alert arrived within a minute")
 
 
-def _at_rate(made: Scene, seconds: int) -> dict[str, float]:
+def _at_rate(made: Scene, seconds: int, name: str) -> dict[str, float]:
     """Post alerts one by one at `RATE`, whether or not the ones before were answered. When each was sent."""
     sent: dict[str, float] = {}
 
-    def send(name: str) -> None:
-        sent[name] = time.perf_counter()
-        posted(made.client, [name])
+    def send(alert: str) -> None:
+        sent[alert] = time.perf_counter()
+        posted(made.client, [alert])
 
     began = time.perf_counter()
     with ThreadPoolExecutor(SENDERS) as senders:
@@ -227,7 +233,7 @@ def _at_rate(made: Scene, seconds: int) -> dict[str, float]:
             pause_s = began + number / RATE - time.perf_counter()
             if pause_s > 0:
                 time.sleep(pause_s)
-            posts.append(senders.submit(send, f"q{number}"))
+            posts.append(senders.submit(send, f"{name}{number}"))
         for post in posts:
             post.result()
     return sent

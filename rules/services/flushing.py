@@ -10,7 +10,7 @@ import json
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -74,12 +74,14 @@ WITH early AS MATERIALIZED (
     ) own
     WHERE (SELECT count(*) FROM early) = %(many)s AND (%(tenant)s::uuid IS NULL OR tenant.id = %(tenant)s)
 ), ranked AS (
-    SELECT id, next_flush_at, row_number() OVER (PARTITION BY tenant_id ORDER BY next_flush_at) AS turn
+    SELECT id, next_flush_at, row_number() OVER (PARTITION BY tenant_id ORDER BY next_flush_at) AS turn,
+        count(*) OVER (PARTITION BY tenant_id) AS due
     FROM candidates
 ), free AS MATERIALIZED (
     SELECT id, next_flush_at, leased_until FROM rules_aggregationgroup
     WHERE id = ANY(ARRAY(
-        SELECT id FROM ranked WHERE turn <= %(each)s ORDER BY turn, next_flush_at LIMIT %(limit)s
+        SELECT id FROM ranked WHERE due < %(each)s OR turn <= %(behind)s
+        ORDER BY turn, next_flush_at LIMIT %(limit)s
     ))
     FOR UPDATE SKIP LOCKED
 )
@@ -115,6 +117,19 @@ ORDER BY member.starts_at, member.id
 
 
 @dataclass(frozen=True, slots=True)
+class Bites:
+    """How much one claim takes of a tenant."""
+
+    each: int
+    """Who has fewer groups due has all of them claimed."""
+    behind: int
+    """Of who has more, so many: the others do not wait long behind a storm."""
+
+
+WHOLE: Final = Bites(2_000, 2_000)
+
+
+@dataclass(frozen=True, slots=True)
 class GroupClaim:
     """A group that is ours to flush while nobody holds a newer token."""
 
@@ -137,13 +152,11 @@ class FlushSummary:
 
 
 def claim_due_groups(
-    *, now: datetime, limit: int = 2_000, each: int = 2_000, tenant_id: UUID | None = None
+    *, now: datetime, limit: int = 2_000, bites: Bites = WHOLE, tenant_id: UUID | None = None
 ) -> list[GroupClaim]:
-    """Take groups whose flush is due and free, one of each tenant before anyone's second; up to so many of
-    `each` tenant.
-    """
+    """Take groups whose flush is due and free, one of each tenant before anyone's second."""
     parameters: dict[str, Any] = {"now": now, "until": now + LEASE, "tenant": tenant_id}
-    parameters |= {"limit": limit, "each": each, "many": max(limit, MANY)}
+    parameters |= {"limit": limit, "many": max(limit, MANY)} | asdict(bites)
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, parameters)
         return [GroupClaim(*row) for row in cursor.fetchall()]

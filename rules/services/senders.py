@@ -30,6 +30,8 @@ PER_RECEIVER: Final = 4
 """Threads that one receiver may hold: a slow one leaves the others to its neighbours."""
 ROOM: Final = 200
 """Messages of one receiver that may wait here."""
+STORM: Final = 50
+"""So many that wait at once are a storm."""
 BATCH_S: Final = 0.03
 """Messages that a receiver takes within this are read together: of a quick one several, of a slow one each by
 itself, so that its threads share them.
@@ -62,10 +64,10 @@ class _Line:
 
     @property
     def allowed(self) -> int:
-        """Threads that it may hold. One that is quick and behind all the same competes with its neighbours
-        for the interpreter, not for threads.
+        """Threads that it may hold. A quick receiver for whom many messages wait competes with its neighbours
+        for the interpreter, not for threads: with one it leaves them their turns.
         """
-        return 1 if self.behind and self.message_s < QUICK_S else PER_RECEIVER
+        return 1 if len(self.waiting) > STORM and self.message_s < QUICK_S else PER_RECEIVER
 
     def took(self, messages: int, seconds: float) -> None:
         """Learn from a batch how quick the receiver is."""

@@ -11,10 +11,9 @@ from alertsite.web.task import task
 from rules.services import flushing, nudging, timers, waking
 from rules.tasks.delivering import send
 
-GROUPS_AT_ONCE: Final = 64
+GROUPS_AT_ONCE: Final = 96
 """Groups that are claimed together."""
-OF_EACH_TENANT: Final = 16
-"""Of them one tenant's: few enough that nobody's wait long behind a storm's."""
+BITES: Final = flushing.Bites(each=48, behind=4)
 PATIENCE_S: Final = 1.0
 """How long a nudged task waits for another of its process to end."""
 
@@ -41,14 +40,14 @@ def wake_groups(*, nudged: bool = False) -> dict[str, int]:
 
 def _flush_due() -> int:
     claims = _due()
-    if len(claims) >= OF_EACH_TENANT:
+    if len(claims) >= BITES.behind:
         nudging.call_help(nudging.WAKE_GROUPS)
     return _flush(claims)
 
 
 def _due() -> list[flushing.GroupClaim]:
     now = to_datetime(SystemClock().now_ms())
-    return flushing.claim_due_groups(now=now, limit=GROUPS_AT_ONCE, each=OF_EACH_TENANT)
+    return flushing.claim_due_groups(now=now, limit=GROUPS_AT_ONCE, bites=BITES)
 
 
 def _flush(claims: Sequence[flushing.GroupClaim]) -> int:

@@ -72,6 +72,19 @@ def test_a_slow_receiver_leaves_threads_to_others(channel, monkeypatch):
     assert {one.message_id for one in stuck} < {one.message_id for one in channel.sent}
 
 
+def test_a_storm_to_a_quick_receiver_is_sent_by_one_thread(channel, monkeypatch):
+    monkeypatch.setattr(module, "STORM", 2)
+    senders = Senders(channel, nothing, threads=3)
+    assert senders.take(claims(SLOW, 3)) == []
+    assert senders.take(claims(SLOW, 3)) == []
+    assert senders.take(claims(QUICK, 1)) == []
+    assert channel.quick.acquire(timeout=WITHIN_S)
+    assert len(senders.stop()) >= 5
+    channel.gate.set()
+    senders.wait()
+    assert len(channel.sent) == 2
+
+
 def test_messages_of_a_quick_receiver_are_read_together(channel):
     senders = Senders(channel, nothing, threads=1)
     senders.take([*claims(SLOW, 1), *claims(QUICK, 200)])
