@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name='aggregationgroup',
-            index=models.Index(condition=models.Q(('next_flush_at__isnull', False)), fields=['tenant', 'next_flush_at'], name='aggregation_group_due_of_tenant'),
+            index=models.Index(condition=models.Q(('next_flush_at__isnull', False)), fields=['tenant', 'next_flush_at'], name='group_due_of_tenant'),
         ),
         migrations.AddIndex(
             model_name='outboxmessage',

@@ -55,7 +55,7 @@ class AggregationGroup(TenantModel):
             ),
             models.Index(
                 fields=["tenant", "next_flush_at"],
-                name="aggregation_group_due_of_tenant",
+                name="group_due_of_tenant",
                 condition=Q(next_flush_at__isnull=False),
             ),
         ]
