@@ -120,6 +120,7 @@ class LstmForecaster:
         random = np.random.default_rng(seed)
 
         def draw() -> Callable[[int], torch.Tensor]:
+            """The loss of a few drawn origins of a drawn series."""
             window = windows[int(random.integers(len(windows)))]
             origins = window.drawn(random)
 
