@@ -75,12 +75,13 @@ WITH early AS MATERIALIZED (
     WHERE (SELECT count(*) FROM early) = %(many)s AND (%(tenant)s::uuid IS NULL OR tenant.id = %(tenant)s)
 ), ranked AS (
     SELECT id, next_flush_at, row_number() OVER (PARTITION BY tenant_id ORDER BY next_flush_at) AS turn,
-        count(*) OVER (PARTITION BY tenant_id) AS due
+        count(*) OVER (PARTITION BY tenant_id) AS due, count(*) OVER () AS total
     FROM candidates
 ), free AS MATERIALIZED (
     SELECT id, next_flush_at, leased_until FROM rules_aggregationgroup
     WHERE id = ANY(ARRAY(
-        SELECT id FROM ranked WHERE due < %(each)s OR turn <= %(behind)s
+        SELECT id FROM ranked
+        WHERE due < %(each)s OR turn <= CASE WHEN due = total THEN %(alone)s ELSE %(behind)s END
         ORDER BY turn, next_flush_at LIMIT %(limit)s
     ))
     FOR UPDATE SKIP LOCKED
@@ -124,9 +125,11 @@ class Bites:
     """Who has fewer groups due has all of them claimed."""
     behind: int
     """Of who has more, so many: the others do not wait long behind a storm."""
+    alone: int
+    """Of who has more while nobody else has any: who comes next waits for these."""
 
 
-WHOLE: Final = Bites(2_000, 2_000)
+WHOLE: Final = Bites(2_000, 2_000, 2_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from rules.tasks.delivering import send
 
 GROUPS_AT_ONCE: Final = 96
 """Groups that are claimed together."""
-BITES: Final = flushing.Bites(each=48, behind=4)
+BITES: Final = flushing.Bites(each=48, behind=4, alone=16)
 PATIENCE_S: Final = 1.0
 """How long a nudged task waits for another of its process to end."""
 

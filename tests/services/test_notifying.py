@@ -160,6 +160,25 @@ def test_who_has_few_groups_is_claimed_among_more_than_are_put_in_order(clock, t
     assert len({claim.group_id for claim in (*claims, *rest)}) == 7
 
 
+@pytest.mark.parametrize(
+    ("of_other", "claimed"),
+    [
+        pytest.param(0, [4], id="alone"),
+        pytest.param(2, [2, 2], id="beside somebody who has few"),
+        pytest.param(3, [2, 2], id="beside another storm"),
+    ],
+)
+def test_a_storm_is_claimed_in_bites(clock, tenant, of_other, claimed):
+    other = make_tenant("globex")
+    for one, count in ((tenant, 9), (other, of_other)):
+        make_receiver(one)
+        if count:
+            post(one, *({"n": str(number)} for number in range(count)))
+    bites = flushing.Bites(each=3, behind=2, alone=4)
+    claims = flushing.claim_due_groups(now=clock.now(), bites=bites)
+    assert sorted(len(own) for own in flushing.by_tenant(claims)) == claimed
+
+
 def test_a_silence_holds_back_and_is_named(clock, tenant, root):
     quiet = silence(clock, tenant, 'n="1"', minutes=5)
     post(tenant, {"n": "1"}, {"n": "2"}, ends_at=NOON + timedelta(hours=1))
