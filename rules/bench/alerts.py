@@ -175,8 +175,7 @@ def measure_intake(count: int) -> Taken:
     names = [f"i{number}" for number in range(LIVED + count)]
     with web() as (url, process), scene(url, group_by=["alertname"]) as made:
         made.send(names[:LIVED])
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")  # a database that has lived knows its tables
+        _analyse()
         meter = Meter(redis_client())
         before, web_before = meter.read(), cpu_s(process)
         made.send(names[LIVED:])
@@ -187,7 +186,7 @@ def measure_intake(count: int) -> Taken:
 def measure_delivery(seconds: int, *, storm: int = 0) -> Delivered:
     """Post `RATE` alerts a second one by one and time them to the webhook; with a storm beside them.
 
-    Processes that have lived have their threads, connections and prepared statements: some seconds go before.
+    What has lived has its threads, connections, statements and statistics: some seconds go before.
     """
     with ExitStack() as stack:
         url, _ = stack.enter_context(web())
@@ -196,6 +195,7 @@ def measure_delivery(seconds: int, *, storm: int = 0) -> Delivered:
         _wake_up(quiet)
         lived = _at_rate(quiet, WARM_S, "w")
         quiet.sink.wait_for(list(lived), 120)
+        _analyse()
         if storm:
             stormy = stack.enter_context(scene(url, group_by=["..."]))
             sender = threading.Thread(
@@ -206,6 +206,12 @@ def measure_delivery(seconds: int, *, storm: int = 0) -> Delivered:
         quiet.sink.wait_for(list(sent), 120)
         waits = sorted((quiet.sink.arrived[name] - at) * 1000 for name, at in sent.items())
     return Delivered(len(waits), waits[len(waits) // 2], waits[int(len(waits) * 0.99)])
+
+
+def _analyse() -> None:
+    """A database that has lived knows its tables."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
 
 
 def _wake_up(made: Scene) -> None:
