@@ -50,9 +50,9 @@ LEASE: Final = timedelta(seconds=60)
 GROUPS_PER_TRANSACTION: Final = 100
 _MESSAGE_SPACE: Final = uuid.UUID("5a0b8a52-6bb9-4d0c-8f5c-0c8a8a1e7f10")
 
-# Every tenant's most overdue group goes before anyone's second: a storm in one delays no other. Of many that
-# are due each tenant is asked for its own: to order them all would take longer than to flush what is claimed.
-# In a storm statistics are old: the comparison of rows and the array leave the planner one index each.
+# Every tenant's most overdue group goes before anyone's second. Of many that are due each tenant is asked for
+# its own: to order them all would take longer than to flush what is claimed. In a storm statistics are old:
+# the comparison of rows and the array leave the planner one index each.
 _CLAIM: Final = """
 WITH early AS MATERIALIZED (
     SELECT id, tenant_id, next_flush_at FROM rules_aggregationgroup
@@ -91,8 +91,7 @@ SET leased_until = %(until)s, fencing_token = held.fencing_token + 1
 FROM free WHERE held.id = free.id AND free.next_flush_at <= %(now)s AND free.leased_until <= %(now)s
 RETURNING held.id, held.tenant_id, held.fencing_token
 """
-MANY: Final = 256
-"""So many due groups are ordered as they are."""
+MANY: Final = 256  # so many due groups are ordered as they are
 
 _GROUP: Final = Selection(AggregationGroup)
 _RECEIVER: Final = Selection(Receiver, "id", "name", "send_resolved")
@@ -119,14 +118,13 @@ ORDER BY member.starts_at, member.id
 
 @dataclass(frozen=True, slots=True)
 class Bites:
-    """How much one claim takes of a tenant."""
+    """How much one claim takes of a tenant: all, of one with less than `each` due; of one with more `behind`,
+    so that others do not wait long behind a storm, or `alone` while nobody else has any.
+    """
 
     each: int
-    """Who has fewer groups due has all of them claimed."""
     behind: int
-    """Of who has more, so many: the others do not wait long behind a storm."""
     alone: int
-    """Of who has more while nobody else has any: who comes next waits for these."""
 
 
 WHOLE: Final = Bites(2_000, 2_000, 2_000)
@@ -150,16 +148,15 @@ class FlushSummary:
     """Claimed by somebody else meanwhile."""
     suppressed: int = 0
     failed: int = 0
-    messages: list[MessageClaim] = field(default_factory=list)
-    """Written, and claimed for whoever flushed: to be sent at once."""
+    messages: list[MessageClaim] = field(default_factory=list)  # written and claimed: to be sent at once
 
 
 def claim_due_groups(
     *, now: datetime, limit: int = 2_000, bites: Bites = WHOLE, tenant_id: UUID | None = None
 ) -> list[GroupClaim]:
     """Take groups whose flush is due and free, one of each tenant before anyone's second."""
-    parameters: dict[str, Any] = {"now": now, "until": now + LEASE, "tenant": tenant_id}
-    parameters |= {"limit": limit, "many": max(limit, MANY)} | asdict(bites)
+    parameters: dict[str, Any] = {"now": now, "until": now + LEASE, "tenant": tenant_id, "limit": limit}
+    parameters |= {"many": max(limit, MANY)} | asdict(bites)
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, parameters)
         return [GroupClaim(*row) for row in cursor.fetchall()]
